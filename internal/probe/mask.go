@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The skywatch Authors
+
+package probe
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// shortestMasked is the shortest secret that is masked: a shorter one would blot out ordinary text.
+const shortestMasked = 3
+
+// maskForms gives the spellings under which a secret may turn up: plain, percent-encoded, hexadecimal, base64 at each of the three
+// alignments it can have inside a longer encoded text (AUTH PLAIN, HTTP basic).
+func maskForms(secret string) []string {
+	if len(secret) < shortestMasked {
+		return nil
+	}
+	hexed := hex.EncodeToString([]byte(secret))
+	forms := []string{secret, url.QueryEscape(secret), url.PathEscape(secret), hexed, strings.ToUpper(hexed)}
+	for shift := range 3 {
+		forms = append(forms, base64Core(secret, shift, base64.RawStdEncoding), base64Core(secret, shift, base64.RawURLEncoding))
+	}
+	slices.SortFunc(forms, func(a, b string) int {
+		if len(a) != len(b) {
+			return len(b) - len(a)
+		}
+		return strings.Compare(a, b)
+	})
+	forms = slices.Compact(forms)
+	return slices.DeleteFunc(forms, func(form string) bool { return len(form) < shortestMasked })
+}
+
+// base64Core gives those characters of the encoded text that depend on the secret alone when it starts at byte shift of a group.
+func base64Core(secret string, shift int, encoding *base64.Encoding) string {
+	encoded := encoding.EncodeToString(append(make([]byte, shift), secret...))
+	first := (shift*8 + 5) / 6
+	last := (shift + len(secret)) * 8 / 6
+	return encoded[first:last]
+}
+
+func newMasker(secrets []Secret) *strings.Replacer {
+	var pairs []string
+	var forms []string
+	for _, secret := range secrets {
+		forms = append(forms, maskForms(secret.Reveal())...)
+	}
+	slices.SortStableFunc(forms, func(a, b string) int { return len(b) - len(a) })
+	for _, form := range forms {
+		pairs = append(pairs, form, secretText)
+	}
+	if pairs == nil {
+		return nil
+	}
+	return strings.NewReplacer(pairs...)
+}

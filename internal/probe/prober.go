@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The skywatch Authors
+
+package probe
+
+import (
+	"context"
+	"time"
+)
+
+// Prober is the implementation of a protocol, configured. It keeps no mutable state of its own: what it must remember goes to
+// Recorder.Store or Recorder.Cache.
+type Prober interface {
+	// Validate is called once, after decoding; it may complete derived fields. Afterwards the prober is read-only.
+	Validate() error
+	// Probe makes one attempt at the target. nil is a success; otherwise the error's Reason says why. It obeys ctx, is safe for
+	// concurrent use, closes what it opened, and leaves no goroutine behind.
+	Probe(ctx context.Context, t Target, r *Recorder) error
+}
+
+// Module is a named, configured prober. It is read-only once made.
+type Module struct {
+	Name    string
+	Kind    string        // the prober's name: "http", "tcp", ...
+	Timeout time.Duration // upper bound of a probe; 0 = none
+	Prober  Prober
+	Secrets []Secret // secrets written in the module; Run masks them in everything it returns
+}
+
+// Desc declares a metric beside the prober that sets it. All metrics of a probe are gauges.
+type Desc struct {
+	Name   string
+	Help   string
+	Labels []string // names, in the order in which Recorder.Set takes the values
+}
+
+// Sample is one value of a metric. Labels are the values for Desc.Labels, in order.
+type Sample struct {
+	Desc   *Desc
+	Value  float64
+	Labels []string
+}
+
+// Fact is something worth comparing with the last success: an address, a banner, a certificate's serial.
+type Fact struct{ Key, Value string }
+
+// Origin says who asked for a probe. The numbers are stored; they are never reused.
+type Origin uint8
+
+// The origins of a probe.
+const (
+	OriginSchedule Origin = 1 // a scheduled check
+	OriginRequest  Origin = 2 // /probe
+	OriginCommand  Origin = 3 // the command line
+)
+
+// Check is a module pointed at a target, with the rules of trying: what Run runs. It is read-only once made.
+type Check struct {
+	Name       string // "" for a request
+	Module     *Module
+	Target     Target
+	Origin     Origin
+	Timeout    time.Duration // of one attempt; must be positive
+	Attempts   int           // at most; 0 means 1
+	RetryDelay time.Duration // between attempts
+
+	// The rest is for scheduled checks.
+	Every  time.Duration     // interval
+	Group  string            // "" = none
+	Labels map[string]string // configured labels
+	Notify []string          // notifier names; nil = all
+	Was    []string          // former names whose state this check inherits
+}
+
+// WorstCase is the longest time the check's attempts may take.
+func (c Check) WorstCase() time.Duration {
+	n := time.Duration(max(c.Attempts, 1))
+	return n*c.Timeout + (n-1)*c.RetryDelay
+}
+
+// Judge sees every result of a scheduled check once before anyone else does, and may turn down into inconclusive. It may take time.
+type Judge interface {
+	Judge(ctx context.Context, r Result) Result
+}
+
+// Observer takes results. It is called from the check's own goroutine, one result of a check after the other.
+type Observer interface {
+	Observe(ctx context.Context, r Result)
+}

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The skywatch Authors
+
+package probe
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"runtime/debug"
+	"strconv"
+	"sync/atomic"
+	"time"
+)
+
+// What a prober gets to end after its deadline: first its reads fail, then its connections are closed.
+const (
+	graceRead  = 50 * time.Millisecond
+	graceClose = 50 * time.Millisecond
+)
+
+const maxErrBytes = 2000
+
+// Env is what a run needs from outside. The zero value works.
+type Env struct {
+	Now    func() time.Time // wall clock; nil = time.Now
+	Log    slog.Handler     // where probers' records go besides the trace; nil = nowhere
+	Store  Store            // nil = a memory that ends with the run
+	Cache  Store            // nil = a memory that ends with the run
+	Strays *atomic.Int64    // counts probers that still run after their deadline; nil = not counted
+	Ended  func()           // called once, when everything the run started has ended: at return, or later for a stray; nil = nothing
+}
+
+// Run makes the attempts of a check and gives their one result. It is the one choke point: deadline, attempts, panic capture,
+// duration, trace and masking are here and nowhere else.
+//
+// Each attempt has c.Timeout. A failure is tried again after c.RetryDelay, c.Attempts times in all, if its reason is Retryable.
+// When ctx ends first the verdict is Aborted. Run returns at most 100 ms after the deadline even if the prober ignores its context;
+// such a prober is counted in env.Strays until it ends, and is not tried again.
+func Run(ctx context.Context, c Check, env Env) Result {
+	if env.Now == nil {
+		env.Now = time.Now
+	}
+	if env.Store == nil {
+		env.Store = new(MemoryStore)
+	}
+	if env.Cache == nil {
+		env.Cache = new(MemoryStore)
+	}
+	if env.Ended == nil {
+		env.Ended = func() {}
+	}
+	trace := &traceBuffer{start: time.Now(), secrets: c.Module.Secrets}
+	trace.hide(c.Target.Password())
+	res := Result{
+		Check: c.Name, Module: c.Module.Name, Prober: c.Module.Kind, Target: c.Target.String(), Origin: c.Origin,
+		Start: env.Now(), Timeout: c.Timeout, Trace: Trace{trace},
+	}
+	stray := false
+	for {
+		start := env.Now()
+		res.Attempts++
+		stray = attempt(ctx, c, env, trace, &res)
+		if res.Verdict == Up || res.Verdict == Aborted {
+			break
+		}
+		if res.Failing.IsZero() {
+			res.Failing = start
+		}
+		if stray || !res.Reason.Retryable() || res.Attempts >= c.Attempts {
+			break
+		}
+		if !pause(ctx, c.RetryDelay) {
+			res.Verdict, res.Reason, res.Err = Aborted, ReasonNone, ""
+			break
+		}
+		trace.add(Line{At: time.Since(trace.start), Text: "attempt " + strconv.Itoa(res.Attempts+1) + " of " + strconv.Itoa(c.Attempts)})
+	}
+	if !stray {
+		env.Ended()
+	}
+	return res
+}
+
+// attempt makes one try and writes its outcome into res. It tells whether the prober still runs.
+func attempt(ctx context.Context, c Check, env Env, trace *traceBuffer, res *Result) (stray bool) {
+	r := &Recorder{trace: trace, store: env.Store, cache: env.Cache}
+	r.Log = slog.New(&traceHandler{recorder: r, next: env.Log})
+	start := time.Now()
+	within, cancel := context.WithDeadline(ctx, start.Add(c.Timeout))
+	defer cancel()
+	done := make(chan error, 1)
+	go func() {
+		done <- call(within, c, r)
+		r.mu.Lock()
+		ended := r.ended
+		r.mu.Unlock()
+		if ended != nil {
+			ended()
+		}
+	}()
+	var err error
+	select {
+	case err = <-done:
+	case <-within.Done():
+		err, stray = wait(within, c, r, done)
+	}
+	res.Took = time.Since(start)
+	if stray {
+		stray = r.leave(done, env)
+	}
+	res.Samples, res.Facts = r.seal()
+	settle(ctx, res, err, trace)
+	return stray
+}
+
+// call runs the prober and turns a panic into an internal failure.
+func call(ctx context.Context, c Check, r *Recorder) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			r.Log.Error("prober panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			err = Failf(ReasonInternal, "probing %q: prober %s panicked: %v, want an outcome", c.Target, c.Module.Kind, p)
+		}
+	}()
+	return c.Module.Prober.Probe(ctx, c.Target, r)
+}
+
+// wait gives a prober whose time is over the chance to say where it was.
+func wait(within context.Context, c Check, r *Recorder, done <-chan error) (err error, stray bool) {
+	past := time.Unix(1, 0)
+	for _, step := range []struct {
+		end   func(net.Conn)
+		grace time.Duration
+	}{
+		{func(conn net.Conn) { conn.SetDeadline(past) }, graceRead},
+		{func(conn net.Conn) { conn.Close() }, graceClose},
+	} {
+		r.eachConn(step.end)
+		timer := time.NewTimer(step.grace)
+		select {
+		case err := <-done:
+			timer.Stop()
+			return late(within, c, err), false
+		case <-timer.C:
+		}
+	}
+	return late(within, c, nil), true
+}
+
+// late is the failure of an attempt whose deadline has passed, whatever the prober made of it.
+func late(within context.Context, c Check, err error) error {
+	if ReasonOf(err) == ReasonTimeout {
+		return err
+	}
+	if err == nil {
+		return Failf(ReasonTimeout, "probing %q: no outcome within %s: %w", c.Target, c.Timeout, within.Err())
+	}
+	return Failf(ReasonTimeout, "probing %q: no outcome within %s: %w", c.Target, c.Timeout, err)
+}
+
+// leave counts a prober that does not end, and arranges for its end. It tells whether the prober does in fact still run.
+func (r *Recorder) leave(done <-chan error, env Env) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	select {
+	case <-done: // it ended just now
+		return false
+	default:
+	}
+	if env.Strays != nil {
+		env.Strays.Add(1)
+	}
+	r.ended = func() {
+		if env.Strays != nil {
+			env.Strays.Add(-1)
+		}
+		env.Ended()
+	}
+	return true
+}
+
+func settle(ctx context.Context, res *Result, err error, trace *traceBuffer) {
+	res.Reason, res.Err = ReasonOf(err), ""
+	switch {
+	case err == nil:
+		res.Verdict = Up
+	case ctx.Err() != nil:
+		res.Verdict, res.Reason = Aborted, ReasonNone
+		return
+	case res.Reason == ReasonConfig || res.Reason == ReasonInternal:
+		res.Verdict = Inconclusive
+	default:
+		res.Verdict = Down
+	}
+	if err != nil {
+		res.Err = trace.mask(err.Error())
+		if len(res.Err) > maxErrBytes {
+			res.Err = res.Err[:maxErrBytes] + "..."
+		}
+		trace.add(Line{At: time.Since(trace.start), Level: slog.LevelError, Text: "failed", Attrs: []slog.Attr{
+			slog.String("reason", res.Reason.String()), slog.String("err", res.Err),
+		}})
+	}
+	hideSecrets(res, trace)
+}
+
+// hideSecrets masks what a server may have echoed into facts and labels.
+func hideSecrets(res *Result, trace *traceBuffer) {
+	if len(trace.secrets) == 0 {
+		return
+	}
+	for i := range res.Facts {
+		res.Facts[i].Value = trace.mask(res.Facts[i].Value)
+	}
+	for i := range res.Samples {
+		for j, label := range res.Samples[i].Labels {
+			res.Samples[i].Labels[j] = trace.mask(label)
+		}
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The skywatch Authors
+
+package probe
+
+import "strings"
+
+// Target is the address a probe aims at, with what a request adds to it. The zero value aims at nothing.
+type Target struct {
+	raw      string
+	text     string
+	Hostname string // the hostname parameter of /probe; "" when not given
+}
+
+// NewTarget keeps the address as written. Whether it suits a prober is the prober's business.
+func NewTarget(address string) Target {
+	return Target{raw: address, text: withoutUserinfo(address)}
+}
+
+// String gives the address without user name and password: the form that is a label, a log attribute, and what is stored.
+func (t Target) String() string { return t.text }
+
+// Raw gives the address as written, userinfo included. Only probers and the dialer use it.
+func (t Target) Raw() string { return t.raw }
+
+// Password gives the password of the userinfo; "" without one.
+func (t Target) Password() Secret {
+	start, end := userinfo(t.raw)
+	if _, password, ok := strings.Cut(t.raw[start:end], ":"); ok {
+		return Secret(strings.TrimSuffix(password, "@"))
+	}
+	return ""
+}
+
+func withoutUserinfo(address string) string {
+	start, end := userinfo(address)
+	return address[:start] + address[end:]
+}
+
+// userinfo finds "user:password@" in the authority of an address; start equals end when there is none.
+func userinfo(address string) (start, end int) {
+	if i := strings.Index(address, "://"); i >= 0 {
+		start = i + len("://")
+	}
+	authority := address[start:]
+	if i := strings.IndexAny(authority, "/?#"); i >= 0 {
+		authority = authority[:i]
+	}
+	return start, start + strings.LastIndexByte(authority, '@') + 1
+}
