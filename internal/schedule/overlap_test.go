@@ -59,8 +59,8 @@ func TestStrayKeepsSlotAndCheck(t *testing.T) {
 		b.begin(t)
 		time.Sleep(time.Minute)
 		b.stop()
-		if b.busiest != 1 {
-			t.Errorf("%d probers at the same time, want 1", b.busiest)
+		if got := b.peak(); got != 1 {
+			t.Errorf("%d probers at the same time, want 1", got)
 		}
 		if n := len(b.of("stray")) + len(b.of("other")); n < 5 || n > 7 {
 			t.Errorf("%d rounds in a minute of 10 s each, want about 6", n)
@@ -94,14 +94,14 @@ func TestConcurrencyIsLimited(t *testing.T) {
 		b.took = func(probe.Check) time.Duration { return time.Second }
 		b.begin(t)
 		time.Sleep(time.Minute)
-		if b.busiest != 3 {
-			t.Errorf("%d probes at the same time, want 3", b.busiest)
+		if got := b.peak(); got != 3 {
+			t.Errorf("%d probes at the same time, want 3", got)
 		}
 		b.Limit(20)
 		time.Sleep(time.Minute)
 		b.stop()
-		if b.busiest <= 3 || b.busiest > 20 {
-			t.Errorf("%d probes at the same time, want more than 3 and at most 20", b.busiest)
+		if got := b.peak(); got <= 3 || got > 20 {
+			t.Errorf("%d probes at the same time, want more than 3 and at most 20", got)
 		}
 		for _, c := range checks {
 			wantNoOverlap(t, b.of(c.Name))

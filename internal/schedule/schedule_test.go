@@ -95,6 +95,13 @@ func (b *bench) enter(n int) {
 	b.busiest = max(b.busiest, b.active)
 }
 
+// peak is the largest number of probers that ran at the same time.
+func (b *bench) peak() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.busiest
+}
+
 // of gives the rounds of a check.
 func (b *bench) of(check string) (rounds []round) {
 	b.mu.Lock()
