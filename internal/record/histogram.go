@@ -13,8 +13,8 @@ import (
 // HistogramSchema is the resolution of Histogram in the terms of Prometheus native histograms: bucket bounds grow by 2^(2^-schema).
 const HistogramSchema = 2
 
-// histogramZero is the width of the zero bucket: what is shorter is counted there.
-const histogramZero = 1.0 / (1 << 20)
+// HistogramZero is the width of the zero bucket: what is shorter is counted there.
+const HistogramZero = 1.0 / (1 << 20)
 
 // Bucket is a bucket of a Histogram: values in (2^((Index-1)/4), 2^(Index/4)].
 type Bucket struct {
@@ -33,7 +33,7 @@ type Histogram struct {
 // Observe counts a value.
 func (h *Histogram) Observe(v float64) {
 	h.Sum += v
-	if v <= histogramZero {
+	if v <= HistogramZero {
 		h.Zero++
 		return
 	}

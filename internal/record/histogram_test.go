@@ -25,7 +25,7 @@ func TestHistogramPutsEachValueInItsBucket(t *testing.T) {
 		v := rapid.Float64Range(1e-9, 1e9).Draw(t, "value")
 		var h Histogram
 		h.Observe(v)
-		if v <= histogramZero {
+		if v <= HistogramZero {
 			if h.Zero != 1 || h.Buckets != nil {
 				t.Fatalf("%g: got %+v, want the zero bucket", v, h)
 			}
