@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The skywatch Authors
+
+package probes
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"time"
+
+	"skywatch/internal/probe"
+)
+
+// IPConfig is the choice of addresses, embedded inline in the probers that dial.
+type IPConfig struct {
+	PreferredIPProtocol string `yaml:"preferred_ip_protocol"`
+	IPProtocolFallback  bool   `yaml:"ip_protocol_fallback"`
+	SourceIPAddress     string `yaml:"source_ip_address,omitempty"`
+}
+
+// defaultIPConfig is what a module has that says nothing.
+var defaultIPConfig = IPConfig{PreferredIPProtocol: "ip6", IPProtocolFallback: true}
+
+var (
+	descLookup = &probe.Desc{Name: "probe_dns_lookup_time_seconds", Help: "Time taken to resolve the target's name, in seconds."}
+	descIP     = &probe.Desc{Name: "probe_ip_protocol", Help: "IP version of the address that was probed, 4 or 6; 0 when the name was not resolved."}
+	descIPHash = &probe.Desc{Name: "probe_ip_addr_hash", Help: "FNV-1a hash of the address that was probed, to see it change; 0 when the name was not resolved."}
+
+	// dialDescs are the metrics that dialer.resolve sets.
+	dialDescs = []*probe.Desc{descLookup, descIP, descIPHash}
+)
+
+// dialer resolves names by the rules of a module and opens watched connections. It is made by IPConfig.dialer.
+type dialer struct {
+	resolver Resolver
+	wanted   string // ip4 or ip6
+	fallback bool
+	source   netip.Addr // invalid = any
+	warning  string
+}
+
+// dialer checks the keys and makes the dialer they describe. It is for use in Validate.
+func (c IPConfig) dialer(o Options) (dialer, error) {
+	d := dialer{resolver: o.resolver(), fallback: c.IPProtocolFallback}
+	switch c.PreferredIPProtocol {
+	case "", "ip6":
+		d.wanted = "ip6"
+	case "ip4":
+		d.wanted = "ip4"
+	default:
+		d.wanted = "ip4" // what blackbox_exporter makes of anything else
+		if o.Compat == Fixed {
+			d.wanted = map[string]string{"ipv4": "ip4", "ipv6": "ip6"}[c.PreferredIPProtocol]
+			d.warning = fmt.Sprintf("preferred_ip_protocol %q taken as %s", c.PreferredIPProtocol, d.wanted)
+		}
+	}
+	if d.wanted == "" {
+		return dialer{}, fmt.Errorf("preferred_ip_protocol: found %q, want ip4 or ip6", c.PreferredIPProtocol)
+	}
+	if c.SourceIPAddress == "" {
+		return d, nil
+	}
+	source, err := netip.ParseAddr(c.SourceIPAddress)
+	if err != nil {
+		return dialer{}, fmt.Errorf("source_ip_address: found %q, want an IP address", c.SourceIPAddress)
+	}
+	d.source = source
+	return d, nil
+}
+
+// resolve finds the one address that is probed and records it. Without fallback it is the first one of the wanted family. With
+// fallback a name that has none of those gives the last one of the other family, as in blackbox_exporter, and an address literal is
+// itself whatever its family.
+func (d dialer) resolve(ctx context.Context, host string, r *probe.Recorder) (netip.Addr, error) {
+	if d.warning != "" {
+		r.Log.Warn(d.warning)
+	}
+	start := time.Now()
+	addr, err := d.lookup(ctx, host)
+	took := time.Since(start)
+	r.Set(descLookup, took.Seconds())
+	r.Set(descIP, ipVersion(addr))
+	r.Set(descIPHash, addrHash(addr))
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	text := addr.String()
+	r.Fact("address", text)
+	r.Log.Debug("resolved target", "host", host, "address", text, "took", took)
+	return addr, nil
+}
+
+func (d dialer) lookup(ctx context.Context, host string) (netip.Addr, error) {
+	network := d.wanted
+	if d.fallback {
+		if literal, err := netip.ParseAddr(host); err == nil {
+			return literal.Unmap(), nil
+		}
+		network = "ip"
+	}
+	found, err := d.resolver.LookupNetIP(ctx, network, host)
+	if err == nil && len(found) == 0 {
+		err = errors.New("no addresses")
+	}
+	if err != nil {
+		return netip.Addr{}, d.resolveError(ctx, host, err)
+	}
+	for _, addr := range found {
+		if addr = addr.Unmap(); addr.Is4() == (d.wanted == "ip4") {
+			return addr, nil
+		}
+	}
+	if !d.fallback {
+		return netip.Addr{}, d.resolveError(ctx, host, errors.New("no address of the family"))
+	}
+	return found[len(found)-1].Unmap(), nil
+}
+
+// resolveError says what was looked for. A resolver that gives up by itself is a failure to resolve, not a spent deadline.
+func (d dialer) resolveError(ctx context.Context, host string, err error) error {
+	want := "an " + d.wanted + " address"
+	if d.fallback {
+		want = "an address"
+	}
+	if ctx.Err() != nil {
+		return probe.Failf(probe.ReasonTimeout, "resolving %q: no answer in time, want %s: %w", host, want, ctx.Err())
+	}
+	text := err.Error()
+	var dns *net.DNSError
+	if errors.As(err, &dns) {
+		text = dns.Err
+		if dns.Server != "" {
+			text += " (asked " + dns.Server + ")"
+		}
+	}
+	return probe.Failf(probe.ReasonResolve, "resolving %q: %s, want %s", host, text, want)
+}
+
+// dial opens a watched connection whose reads and writes end at the deadline of ctx. network is tcp or udp, budget as in Recorder.Track.
+func (d dialer) dial(ctx context.Context, network string, to netip.AddrPort, r *probe.Recorder, budget int64) (net.Conn, error) {
+	nd := net.Dialer{KeepAlive: -1, FallbackDelay: -1, LocalAddr: d.local(network)}
+	address := to.String()
+	conn, err := nd.DialContext(ctx, network, address)
+	if err != nil {
+		return nil, dialError(ctx, address, err)
+	}
+	if deadline, ok := ctx.Deadline(); ok {
+		conn.SetDeadline(deadline)
+	}
+	r.Log.Debug("connected", "address", address)
+	return r.Track(conn, budget), nil
+}
+
+func (d dialer) local(network string) net.Addr {
+	if !d.source.IsValid() {
+		return nil
+	}
+	from := netip.AddrPortFrom(d.source, 0)
+	if strings.HasPrefix(network, "udp") {
+		return net.UDPAddrFromAddrPort(from)
+	}
+	return net.TCPAddrFromAddrPort(from)
+}
+
+func dialError(ctx context.Context, address string, err error) error {
+	if ctx.Err() != nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		return probe.Failf(probe.ReasonTimeout, "connecting to %q: no answer in time, want a connection: %w", address, context.DeadlineExceeded)
+	}
+	cause := err
+	var op *net.OpError
+	if errors.As(err, &op) {
+		cause = op.Err
+	}
+	return probe.Failf(probe.ReasonConnect, "connecting to %q: %w, want a connection", address, cause)
+}
+
+func ipVersion(addr netip.Addr) float64 {
+	switch {
+	case addr.Is4():
+		return 4
+	case addr.Is6():
+		return 6
+	}
+	return 0
+}
+
+func addrHash(addr netip.Addr) float64 {
+	if !addr.IsValid() {
+		return 0
+	}
+	h := fnv.New32a()
+	h.Write(addr.AsSlice())
+	return float64(h.Sum32())
+}

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The skywatch Authors
+
+//go:build !nohttp
+
+package probes
+
+import (
+	"compress/flate"
+	"compress/gzip"
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/andybalholm/brotli"
+
+	"skywatch/internal/probe"
+)
+
+// The bounds of a response. A body is read to its end, so that a truncated one is noticed, but never kept unless it is matched.
+const (
+	httpHeaderBytes   = 1 << 20  // of the response's header
+	httpWireBytes     = 4 << 30  // received on one connection
+	httpBodyBytes     = 4 << 30  // of a body after decompression
+	httpMatchBytes    = 16 << 20 // of a body that regular expressions look at, since it is held in memory
+	httpEvidenceBytes = 160      // of a body that an error quotes
+)
+
+// httpBody reads a response's body: it decompresses, counts, bounds, and keeps the first bytes as evidence.
+type httpBody struct {
+	source io.Reader // nil = nothing can be read
+	limit  int64     // body_size_limit; 0 = none
+	size   int64     // read so far, after decompression
+	start  []byte
+}
+
+// newHTTPBody unpacks as the module says; what the response says is not asked. An unknown compression is reported when the body was
+// to be read, and leaves it as it is, so that its length still shows.
+func newHTTPBody(wire io.Reader, compression string, limit int64) (*httpBody, error) {
+	source, err := decompress(wire, compression)
+	return &httpBody{source: source, limit: limit}, err
+}
+
+func decompress(wire io.Reader, compression string) (io.Reader, error) {
+	switch strings.ToLower(compression) {
+	case "", "identity":
+		return wire, nil
+	case "gzip":
+		unpacked, err := gzip.NewReader(wire)
+		if err != nil {
+			return nil, probe.Failf(bodyReason(err), "reading the body: %w, want gzip as compression says", err)
+		}
+		return unpacked, nil
+	case "br":
+		return brotli.NewReader(wire), nil
+	case "deflate":
+		return flate.NewReader(wire), nil
+	}
+	return wire, probe.Failf(probe.ReasonConfig, "reading the body: compression %q is not known, want gzip, br, deflate or identity", compression)
+}
+
+// Read gives the unpacked body, and fails at the first byte beyond a bound.
+func (b *httpBody) Read(p []byte) (int, error) {
+	if b.source == nil {
+		return 0, io.EOF
+	}
+	room := int64(httpBodyBytes)
+	if b.limit > 0 {
+		room = b.limit
+	}
+	room -= b.size
+	if int64(len(p)) > room+1 {
+		p = p[:room+1]
+	}
+	n, err := b.source.Read(p)
+	if int64(n) > room {
+		n, err = int(room), b.tooLarge()
+	}
+	if missing := httpEvidenceBytes - len(b.start); missing > 0 {
+		b.start = append(b.start, p[:min(n, missing)]...)
+	}
+	b.size += int64(n)
+	if err != nil && err != io.EOF && probe.ReasonOf(err) == probe.ReasonInternal {
+		err = probe.Failf(bodyReason(err), "reading the body: %w after %d bytes, want all of it", err, b.size)
+	}
+	return n, err
+}
+
+func (b *httpBody) tooLarge() error {
+	if b.limit > 0 {
+		return probe.Failf(probe.ReasonResponse, "reading the body: it is longer than %s, want at most body_size_limit", probe.Bytes(b.limit))
+	}
+	return probe.Failf(probe.ReasonResponse, "reading the body: it is longer than %s, want less", probe.Bytes(httpBodyBytes))
+}
+
+// all gives the whole body for matching.
+func (b *httpBody) all() ([]byte, error) {
+	text, err := io.ReadAll(io.LimitReader(b, httpMatchBytes+1))
+	if err == nil && len(text) > httpMatchBytes {
+		err = probe.Failf(probe.ReasonResponse, "reading the body: it is longer than %s, want less to match regular expressions against it",
+			probe.Bytes(httpMatchBytes))
+	}
+	return text, err
+}
+
+// drain reads what is left.
+func (b *httpBody) drain() error {
+	_, err := io.Copy(io.Discard, b)
+	return err
+}
+
+// evidence is the beginning of a readable body, ready to follow an error's text; "" when there is nothing worth to show.
+func (b *httpBody) evidence() string {
+	text := b.start
+	for cut := 0; cut < utf8.UTFMax && !utf8.Valid(text) && len(text) > 0; cut++ {
+		text = text[:len(text)-1]
+	}
+	if len(text) == 0 || !utf8.Valid(text) {
+		return ""
+	}
+	return fmt.Sprintf("; the body begins %s", probe.Evidence(string(text)))
+}
+
+// bodyReason tells a broken transfer from a slow one.
+func bodyReason(err error) probe.Reason {
+	if reason := probe.ReasonOf(err); reason != probe.ReasonInternal {
+		return reason
+	}
+	return probe.ReasonProtocol
+}

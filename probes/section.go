@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The skywatch Authors
+
+package probes
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// section is a part of the configuration that is decoded later, when the type it belongs into is known. It keeps the decoder's own
+// unmarshal function, since decoding a yaml.Node again would forget that unknown fields are errors. The zero value is a null.
+type section struct {
+	unmarshal func(any) error
+	node      yaml.Node
+}
+
+// UnmarshalYAML keeps the section for later.
+func (s *section) UnmarshalYAML(unmarshal func(any) error) error {
+	s.unmarshal = unmarshal
+	return unmarshal(&s.node)
+}
+
+func (s *section) line() int { return s.node.Line }
+
+// keyLine gives the line of a key of the section, or that of the section when the key came by a merge.
+func (s *section) keyLine(key string) int {
+	for i := 0; i+1 < len(s.node.Content); i += 2 {
+		if s.node.Content[i].Value == key {
+			return s.node.Content[i].Line
+		}
+	}
+	return s.node.Line
+}
+
+// decode reads the section into v; a null leaves v as it is.
+func (s *section) decode(v any) error {
+	if s.unmarshal == nil {
+		return nil
+	}
+	err := s.unmarshal(v)
+	if types := new(yaml.TypeError); err != nil && !errors.As(err, &types) {
+		return fmt.Errorf("line %d: %w", s.line(), err)
+	}
+	return readable(err)
+}
+
+var (
+	unknownField = regexp.MustCompile(`field (.*) not found in type \S+`)
+	wrongType    = regexp.MustCompile("cannot unmarshal !!(\\w+) (`.*` )?into (\\S+)")
+)
+
+// readable turns the decoder's findings into product text, on one line and without the names of Go types.
+func readable(err error) error {
+	types := new(yaml.TypeError)
+	if !errors.As(err, &types) {
+		return err
+	}
+	var said []string
+	for _, text := range types.Errors {
+		text = unknownField.ReplaceAllString(text, `unknown field "$1"`)
+		text = wrongType.ReplaceAllStringFunc(text, sayWrongType)
+		said = append(said, text)
+	}
+	return errors.New(strings.Join(said, "; "))
+}
+
+func sayWrongType(text string) string {
+	found := wrongType.FindStringSubmatch(text)
+	what := found[1]
+	if found[2] != "" {
+		what += " " + strings.TrimSpace(found[2])
+	}
+	return "found a " + what + ", want a " + wantedKind(found[3])
+}
+
+// wantedKind names the YAML form of a Go type as the decoder prints it.
+func wantedKind(goType string) string {
+	switch {
+	case strings.HasPrefix(goType, "[]"):
+		return "list"
+	case strings.HasPrefix(goType, "int"), strings.HasPrefix(goType, "uint"):
+		return "whole number"
+	case strings.HasPrefix(goType, "float"):
+		return "number"
+	case strings.HasPrefix(goType, "bool"), strings.HasPrefix(goType, "*bool"):
+		return "bool"
+	case strings.HasPrefix(goType, "string"), strings.HasSuffix(goType, ".Secret"):
+		return "string"
+	}
+	return "mapping"
+}
+
+// lineError puts the line of the value being decoded in front of an error of an UnmarshalYAML.
+func lineError(unmarshal func(any) error, err error) error {
+	var node yaml.Node
+	if err == nil || unmarshal(&node) != nil {
+		return err
+	}
+	return &yaml.TypeError{Errors: []string{fmt.Sprintf("line %d: %v", node.Line, err)}}
+}
