@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The skywatch Authors
+
+package collector
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"skywatch/internal/probe"
+)
+
+// Options is what the /probe handler needs. Module and Run are required.
+type Options struct {
+	Module        func(name string) (*probe.Module, bool)               // the configured modules, at this moment
+	Run           func(ctx context.Context, c probe.Check) probe.Result // makes the probe
+	ModuleYAML    func(m *probe.Module) ([]byte, error)                 // redacted, for debug=true; nil = left out
+	Observe       func(r probe.Result)                                  // sees every result that was answered; nil = nobody
+	TimeoutOffset time.Duration                                         // taken off the scraper's timeout
+	Exact         bool                                                  // blackbox_exporter's behaviour also where ours is better
+	Log           *slog.Logger                                          // nil = nowhere
+	Registerer    prometheus.Registerer                                 // nil = own metrics are not exported
+}
+
+type handler struct {
+	Options
+	unknown, unknownAlias prometheus.Counter
+	pages                 sync.Pool // of *page
+	negotiated            atomic.Pointer[negotiated]
+}
+
+// NewHandler makes the /probe handler: one request, one attempt, one exposition.
+func NewHandler(o Options) http.Handler {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Observe == nil {
+		o.Observe = func(probe.Result) {}
+	}
+	const help = "Requests for a module that is not configured."
+	h := &handler{
+		Options:      o,
+		unknown:      prometheus.NewCounter(prometheus.CounterOpts{Name: "skywatch_module_unknown_total", Help: help}),
+		unknownAlias: prometheus.NewCounter(prometheus.CounterOpts{Name: "blackbox_module_unknown_total", Help: help}),
+		pages:        sync.Pool{New: func() any { return new(page) }},
+	}
+	if o.Registerer != nil {
+		o.Registerer.MustRegister(h.unknown, h.unknownAlias)
+	}
+	return h
+}
+
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	check, refused := h.check(r)
+	if refused != nil {
+		http.Error(w, refused.text, refused.status)
+		return
+	}
+	result := h.Run(r.Context(), check)
+	if result.Verdict == probe.Aborted {
+		// The client is gone or we are ending. An empty 200 would look like a scrape that found nothing.
+		panic(http.ErrAbortHandler)
+	}
+	h.Observe(result)
+	if parameter(r.URL.RawQuery, "debug") == "true" {
+		h.debug(w, check.Module, result)
+		return
+	}
+	if err := h.respond(w, r.Header, result); err != nil {
+		h.Log.Error("probe result cannot be encoded", "module", result.Module, "target", result.Target, "err", err)
+		http.Error(w, "Encoding the result failed: "+err.Error(), http.StatusInternalServerError)
+	}
+}
+
+// debug shows what the probe did, for people.
+func (h *handler) debug(w http.ResponseWriter, m *probe.Module, r probe.Result) {
+	b := append([]byte("Logs for the probe:\n"), r.Trace.String()...)
+	b = append(b, "\n\n\nMetrics that would have been returned:\n"...)
+	b = AppendText(b, r)
+	b = append(b, "\n\n\nModule configuration:\n"...)
+	if h.ModuleYAML != nil {
+		text, err := h.ModuleYAML(m)
+		if err != nil {
+			text = []byte("cannot be shown: " + err.Error() + "\n")
+		}
+		b = append(b, text...)
+	}
+	w.Header().Set("Content-Type", "text/plain")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Write(b)
+}

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The skywatch Authors
+
+package collector
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"skywatch/internal/probe"
+)
+
+// defaultModule is what a request without a module asks for.
+const defaultModule = "http_2xx"
+
+// refusal is a request that is answered without a probe.
+type refusal struct {
+	status int
+	text   string
+}
+
+// HostnameChecker is what a prober has besides Probe when the hostname parameter may contradict its configuration.
+type HostnameChecker interface {
+	CheckHostname(hostname string) error
+}
+
+// check reads a request in the order that blackbox_exporter's users know: module, timeout, target, hostname.
+func (h *handler) check(r *http.Request) (probe.Check, *refusal) {
+	name := parameter(r.URL.RawQuery, "module")
+	if name == "" {
+		name = defaultModule
+	}
+	module, ok := h.Module(name)
+	if !ok {
+		h.unknown.Inc()
+		h.unknownAlias.Inc()
+		return probe.Check{}, &refusal{http.StatusBadRequest, fmt.Sprintf("Unknown module %q", name)}
+	}
+	timeout, err := h.timeout(r.Header.Get("X-Prometheus-Scrape-Timeout-Seconds"), module)
+	if err != nil {
+		return probe.Check{}, &refusal{http.StatusInternalServerError, "Failed to parse timeout from Prometheus header: " + err.Error()}
+	}
+	address := parameter(r.URL.RawQuery, "target")
+	if address == "" {
+		return probe.Check{}, &refusal{http.StatusBadRequest, "Target parameter is missing"}
+	}
+	target := probe.NewTarget(decodeTarget(address, h.Exact))
+	target.Hostname = parameter(r.URL.RawQuery, "hostname")
+	if checker, ok := module.Prober.(HostnameChecker); ok && target.Hostname != "" {
+		if err := checker.CheckHostname(target.Hostname); err != nil {
+			return probe.Check{}, &refusal{http.StatusBadRequest, err.Error()}
+		}
+	}
+	return probe.Check{Module: module, Target: target, Origin: probe.OriginRequest, Timeout: timeout, Attempts: 1}, nil
+}
+
+// parameter gives the first value of a query's parameter. It understands a query as url.ParseQuery does, without building a map.
+func parameter(query, name string) string {
+	for query != "" {
+		var field string
+		field, query, _ = strings.Cut(query, "&")
+		if strings.Contains(field, ";") {
+			continue
+		}
+		key, value, _ := strings.Cut(field, "=")
+		if key, err := url.QueryUnescape(key); err != nil || key != name {
+			continue
+		}
+		if value, err := url.QueryUnescape(value); err == nil {
+			return value
+		}
+	}
+	return ""
+}
+
+// decodeTarget undoes a second URL encoding, as some scrape configurations send it. blackbox_exporter decodes always, which destroys
+// what the target's own query had encoded; we do only when the target makes no sense otherwise, and never turn + into a space.
+func decodeTarget(address string, exact bool) string {
+	if exact {
+		if decoded, err := url.QueryUnescape(address); err == nil {
+			return decoded
+		}
+		return address
+	}
+	if !strings.Contains(address, "%") || plausible(address) {
+		return address
+	}
+	if decoded, err := url.PathUnescape(address); err == nil && plausible(decoded) {
+		return decoded
+	}
+	return address
+}
+
+// plausible tells whether an address is a URL with a host, a host with or without port, or an absolute path.
+func plausible(address string) bool {
+	if strings.HasPrefix(address, "/") {
+		return true
+	}
+	if !strings.Contains(address, "://") {
+		address = "http://" + address
+	}
+	u, err := url.Parse(address)
+	return err == nil && u.Host != ""
+}
+
+// The bounds of a probe's time.
+const (
+	defaultScrapeTimeout = 120              // seconds, of a request without the header
+	shortestTimeout      = time.Second / 10 // when header and module leave nothing
+	longestTimeout       = 24 * time.Hour   // whatever the header says
+)
+
+var errNotANumber = errors.New("not a number")
+
+// timeout gives a probe the scraper's time less the offset, or the module's own if that is shorter; the offset never shortens the latter.
+func (h *handler) timeout(header string, module *probe.Module) (time.Duration, error) {
+	scrape := 0.0
+	if header != "" {
+		var err error
+		if scrape, err = strconv.ParseFloat(header, 64); err != nil {
+			return 0, err
+		}
+	}
+	if math.IsNaN(scrape) {
+		return 0, &strconv.NumError{Func: "ParseFloat", Num: header, Err: errNotANumber}
+	}
+	if scrape == 0 {
+		scrape = defaultScrapeTimeout
+	}
+	left, own := scrape-h.TimeoutOffset.Seconds(), module.Timeout
+	if left < 0 || own > 0 && own.Seconds() < left {
+		return h.atLeast(own, module), nil
+	}
+	if left > longestTimeout.Seconds() {
+		return longestTimeout, nil
+	}
+	return h.atLeast(time.Duration(math.Round(left*float64(time.Second))), module), nil
+}
+
+// atLeast keeps a probe from being given no time at all, except where blackbox_exporter's behaviour is asked for.
+func (h *handler) atLeast(timeout time.Duration, module *probe.Module) time.Duration {
+	if timeout > 0 || h.Exact {
+		return timeout
+	}
+	timeout = module.Timeout
+	if timeout <= 0 {
+		timeout = shortestTimeout
+	}
+	h.Log.Warn("scrape timeout leaves no time for the probe", "module", module.Name, "offset", h.TimeoutOffset, "timeout", timeout)
+	return timeout
+}
