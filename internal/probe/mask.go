@@ -58,3 +58,12 @@ func newMasker(secrets []Secret) *strings.Replacer {
 	}
 	return strings.NewReplacer(pairs...)
 }
+
+// Mask replaces every spelling of the secrets in s: for texts that come about outside of a run.
+func Mask(s string, secrets ...Secret) string {
+	masker := newMasker(secrets)
+	if masker == nil {
+		return s
+	}
+	return masker.Replace(s)
+}
