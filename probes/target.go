@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The skywatch Authors
+
+package probes
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strings"
+
+	"skywatch/internal/probe"
+)
+
+// splitTarget takes host:port apart; the port may be a name of /etc/services.
+func splitTarget(ctx context.Context, t probe.Target) (host string, port uint16, err error) {
+	host, service, err := net.SplitHostPort(t.Raw())
+	if addr := new(net.AddrError); errors.As(err, &addr) {
+		return "", 0, probe.Failf(probe.ReasonConfig, "reading target %q: %s, want host:port", t, addr.Err)
+	}
+	if host == "" || strings.Contains(host, "/") {
+		return "", 0, probe.Failf(probe.ReasonConfig, "reading target %q: no host name or address, want host:port", t)
+	}
+	number, err := net.DefaultResolver.LookupPort(ctx, "tcp", service)
+	if err != nil {
+		return "", 0, probe.Failf(probe.ReasonConfig, "reading target %q: unknown port %q, want host:port", t, service)
+	}
+	return host, uint16(number), nil
+}
