@@ -65,7 +65,7 @@ func parameter(query, name string) string {
 	for query != "" {
 		var field string
 		field, query, _ = strings.Cut(query, "&")
-		if strings.Contains(field, ";") {
+		if field == "" || strings.Contains(field, ";") {
 			continue
 		}
 		key, value, _ := strings.Cut(field, "=")

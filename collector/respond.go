@@ -45,12 +45,11 @@ func (h *handler) negotiate(header http.Header) *negotiated {
 
 func newNegotiated(header http.Header) *negotiated {
 	format := expfmt.NegotiateAccept(header, expfmt.DefaultAcceptedFormats()...)
-	scheme := format.ToEscapingScheme()
 	return &negotiated{
 		accept: header.Get("Accept"),
 		format: format,
-		text:   format.FormatType() == expfmt.TypeTextPlain && (scheme == model.NoEscaping || scheme == model.UnderscoreEscaping),
-		any:    scheme == model.NoEscaping,
+		text:   format.FormatType() == expfmt.TypeTextPlain,
+		any:    format.ToEscapingScheme() == model.NoEscaping,
 		header: []string{string(format)},
 	}
 }

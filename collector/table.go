@@ -81,7 +81,7 @@ func compareRows(a, b row) int {
 	return slices.CompareFunc(a.labels, b.labels, func(a, b pair) int { return strings.Compare(a.name, b.name) })
 }
 
-// plain tells whether all label names are of the old alphabet, which no escaping scheme but dots changes.
+// plain tells whether all label names are of the old alphabet, which no escaping scheme changes.
 func (t *table) plain() bool {
 	for i := range t.pairs {
 		if !model.LegacyValidation.IsValidLabelName(t.pairs[i].name) {
