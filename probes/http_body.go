@@ -8,6 +8,7 @@ package probes
 import (
 	"compress/flate"
 	"compress/gzip"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -33,6 +34,7 @@ type httpBody struct {
 	limit  int64     // body_size_limit; 0 = none
 	size   int64     // read so far, after decompression
 	start  []byte
+	err    error // that ended the reading; nil at a regular end
 }
 
 // newHTTPBody unpacks as the module says; what the response says is not asked. An unknown compression is reported when the body was
@@ -81,10 +83,20 @@ func (b *httpBody) Read(p []byte) (int, error) {
 		b.start = append(b.start, p[:min(n, missing)]...)
 	}
 	b.size += int64(n)
-	if err != nil && err != io.EOF && probe.ReasonOf(err) == probe.ReasonInternal {
-		err = probe.Failf(bodyReason(err), "reading the body: %w after %d bytes, want all of it", err, b.size)
+	if err != nil && err != io.EOF {
+		b.err = b.broken(err)
+		return n, b.err
 	}
 	return n, err
+}
+
+// broken says how far the body came.
+func (b *httpBody) broken(err error) error {
+	var typed *probe.Error
+	if errors.As(err, &typed) {
+		return err
+	}
+	return probe.Failf(bodyReason(err), "reading the body: %w after %d bytes, want all of it", err, b.size)
 }
 
 func (b *httpBody) tooLarge() error {

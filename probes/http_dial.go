@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The skywatch Authors
+
+//go:build !nohttp
+
+package probes
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"strconv"
+	"sync"
+	"time"
+
+	"skywatch/internal/probe"
+)
+
+// httpConns opens the connections of one probe, each to the one address that the module's rules choose, and closes all at its end.
+type httpConns struct {
+	dialer dialer
+	r      *probe.Recorder
+	trace  *httpTrace
+
+	mu     sync.Mutex
+	known  map[string]netip.Addr
+	proxy  string // host and port of the last proxy used; "" = none
+	open   []net.Conn
+	closed bool
+}
+
+// resolveTarget looks the target up and records that.
+func (c *httpConns) resolveTarget(ctx context.Context, host string) (time.Duration, error) {
+	start := time.Now()
+	addr, err := c.dialer.resolve(ctx, host, c.r)
+	took := time.Since(start)
+	if err != nil {
+		return took, err
+	}
+	c.remember(host, addr)
+	return took, nil
+}
+
+func (c *httpConns) remember(host string, addr netip.Addr) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.known == nil {
+		c.known = make(map[string]netip.Addr)
+	}
+	c.known[host] = addr
+}
+
+// dial connects to the host that a URL names.
+func (c *httpConns) dial(ctx context.Context, address string) (net.Conn, error) {
+	host, portText, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, probe.Failf(probe.ReasonConfig, "connecting to %q: %w, want a host and a port", address, err)
+	}
+	port, err := strconv.ParseUint(portText, 10, 16)
+	if err != nil {
+		return nil, probe.Failf(probe.ReasonConfig, "connecting to %q: port %q, want a number from 1 to 65535", address, portText)
+	}
+	addr, err := c.lookup(ctx, host, address)
+	if err != nil {
+		return nil, err
+	}
+	c.trace.note(func(trip *httpTrip, now time.Time) { trip.dialing = now })
+	conn, err := c.dialer.dial(ctx, "tcp", netip.AddrPortFrom(addr, uint16(port)), c.r, httpWireBytes)
+	if err != nil {
+		return nil, err
+	}
+	c.trace.note(func(trip *httpTrip, now time.Time) { trip.connected = now })
+	c.keep(conn)
+	return conn, nil
+}
+
+// lookup finds the address of a host once. The way to a proxy is not bound to the family that the target must have.
+func (c *httpConns) lookup(ctx context.Context, host, address string) (netip.Addr, error) {
+	c.mu.Lock()
+	addr, ok := c.known[host]
+	d := c.dialer
+	d.fallback = d.fallback || c.proxy == address
+	c.mu.Unlock()
+	if ok {
+		return addr, nil
+	}
+	start := time.Now()
+	addr, err := d.lookup(ctx, host)
+	c.trace.note(func(trip *httpTrip, now time.Time) { trip.lookup += now.Sub(start) })
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	c.remember(host, addr)
+	return addr, nil
+}
+
+// keep closes a connection that came too late at once.
+func (c *httpConns) keep(conn net.Conn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.open = append(c.open, conn)
+	if c.closed {
+		conn.Close()
+	}
+}
+
+// close ends all connections, and with them what the transport runs for them.
+func (c *httpConns) close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
+	for _, conn := range c.open {
+		conn.Close()
+	}
+}

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The skywatch Authors
+
+//go:build !nohttp
+
+package probes
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"skywatch/internal/probe"
+)
+
+// httpVerdict gathers what is wrong with a response. The first finding decides, the others go to the trace.
+type httpVerdict struct {
+	p     *httpProbe
+	resp  *http.Response
+	first error
+}
+
+func (v *httpVerdict) ok() bool { return v.first == nil }
+
+func (v *httpVerdict) fail(err error) {
+	switch {
+	case err == nil:
+	case v.first == nil:
+		v.first = err
+	default:
+		v.p.r.Log.Warn("also wrong with the response", "err", err)
+	}
+}
+
+// judge applies the module's rules to the final response, in blackbox_exporter's order, and reads its body to the end.
+func (p *httpProbe) judge(resp *http.Response) error {
+	p.responded(resp)
+	v := &httpVerdict{p: p, resp: resp}
+	wanted := p.wantsStatus(resp.StatusCode)
+	if wanted {
+		v.headers()
+	}
+	body, err := newHTTPBody(resp.Body, p.Compression, int64(p.BodySizeLimit))
+	v.fail(err)
+	v.body(body, wanted && v.ok())
+	p.trace.finish()
+	p.r.Set(httpBodyLength, float64(body.size))
+	p.r.Log.Debug("read body", "bytes", body.size)
+	if !wanted {
+		also := v.first
+		v.first = v.status(body)
+		v.fail(also)
+	}
+	v.protocol(wanted)
+	if v.first == nil {
+		return nil
+	}
+	return probe.Failf(probe.ReasonOf(v.first), "fetching %s: %w", p.subject(resp), v.first)
+}
+
+// subject names what was fetched, and where redirects led.
+func (p *httpProbe) subject(resp *http.Response) string {
+	asked, final := p.url.String(), withoutUser(resp.Request.URL).String()
+	if asked == final {
+		return strconv.Quote(asked)
+	}
+	return fmt.Sprintf("%q, redirected to %q", asked, final)
+}
+
+func (h *HTTP) wantsStatus(code int) bool {
+	if len(h.ValidStatusCodes) > 0 {
+		return slices.Contains(h.ValidStatusCodes, code)
+	}
+	return code >= 200 && code <= 299
+}
+
+func (v *httpVerdict) status(body *httpBody) error {
+	reason := probe.ReasonResponse
+	if v.p.refusal(v.resp) {
+		reason = probe.ReasonAuth
+	}
+	want := "200 to 299"
+	if codes := v.p.ValidStatusCodes; len(codes) > 0 {
+		want = strings.Trim(strings.ReplaceAll(fmt.Sprint(codes), " ", ", "), "[]")
+	}
+	after := ""
+	if v.p.redirects > maxRedirects {
+		after = fmt.Sprintf(" after %d redirects", maxRedirects)
+	}
+	return probe.Failf(reason, "status %d%s, want %s%s", v.resp.StatusCode, after, want, body.evidence())
+}
+
+// headers applies the header rules.
+func (v *httpVerdict) headers() {
+	for _, m := range v.p.FailIfHeaderMatches {
+		values := v.resp.Header[http.CanonicalHeaderKey(m.Header)]
+		if len(values) == 0 && !m.AllowMissing {
+			v.mismatch("header %q is missing, want one that does not match %q", m.Header, m.Regexp)
+		}
+		if i := slices.IndexFunc(values, m.Regexp.MatchString); i >= 0 {
+			v.mismatch("header %q is %s, want none that matches %q", m.Header, probe.Evidence(values[i]), m.Regexp)
+		}
+	}
+	for _, m := range v.p.FailIfHeaderNotMatches {
+		values := v.resp.Header[http.CanonicalHeaderKey(m.Header)]
+		switch {
+		case len(values) == 0 && !m.AllowMissing:
+			v.mismatch("header %q is missing, want one that matches %q", m.Header, m.Regexp)
+		case len(values) > 0 && !slices.ContainsFunc(values, m.Regexp.MatchString):
+			v.mismatch("header %q is %s, want one that matches %q", m.Header, probe.Evidence(strings.Join(values, ", ")), m.Regexp)
+		}
+	}
+}
+
+func (v *httpVerdict) mismatch(format string, a ...any) {
+	v.p.r.Set(httpRegexFailed, 1)
+	v.fail(probe.Failf(probe.ReasonResponse, format, a...))
+}
+
+// body matches the body if that is still of interest, and reads it to the end.
+func (v *httpVerdict) body(body *httpBody, match bool) {
+	if match && len(v.p.FailIfBodyMatches)+len(v.p.FailIfBodyNotMatches) > 0 {
+		text, err := body.all()
+		if err != nil {
+			v.p.r.Set(httpRegexFailed, 1)
+			v.fail(err)
+		} else {
+			v.matchBody(text, body)
+		}
+	}
+	if body.err == nil {
+		v.fail(body.drain())
+	}
+}
+
+func (v *httpVerdict) matchBody(text []byte, body *httpBody) {
+	for _, re := range v.p.FailIfBodyMatches {
+		if found := re.Find(text); found != nil {
+			v.mismatch("the body has %s, want nothing that matches %q", probe.Evidence(string(found)), re)
+		}
+	}
+	for _, re := range v.p.FailIfBodyNotMatches {
+		if !re.Match(text) {
+			v.mismatch("the body has no match for %q, want one%s", re, body.evidence())
+		}
+	}
+}
+
+// protocol applies the rules about HTTP's version and TLS.
+func (v *httpVerdict) protocol(wanted bool) {
+	if versions := v.p.ValidHTTPVersions; len(versions) > 0 && !slices.Contains(versions, v.resp.Proto) {
+		v.fail(probe.Failf(probe.ReasonResponse, "the version is %s, want %s", v.resp.Proto, strings.Join(versions, ", ")))
+	}
+	if v.resp.TLS != nil && v.p.FailIfSSL {
+		v.fail(probe.Failf(probe.ReasonResponse, "the response came over TLS, want none as fail_if_ssl says"))
+	}
+	if v.resp.TLS == nil && v.p.FailIfNotSSL && wanted && v.ok() {
+		v.fail(probe.Failf(probe.ReasonResponse, "the response came without TLS, want it as fail_if_not_ssl says"))
+	}
+}
+
+// broken is the failure of a probe that got no response to judge.
+func (p *httpProbe) broken(err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		err = u.Err // the rest repeats the URL
+	}
+	trip, reason := p.trace.last(), probe.ReasonOf(err)
+	var op *net.OpError
+	switch {
+	case reason != probe.ReasonInternal && reason != probe.ReasonConnect:
+		return p.failed(err)
+	case !trip.tlsStart.IsZero() && trip.tlsDone.IsZero(), errors.As(err, &op) && op.Op == "remote error":
+		return probe.Failf(probe.ReasonTLS, "fetching %q: TLS handshake: %s, want a verified connection", p.url, strings.TrimPrefix(err.Error(), "tls: "))
+	case reason == probe.ReasonConnect, trip.connected.IsZero():
+		return probe.Failf(probe.ReasonConnect, "fetching %q: %w", p.url, err)
+	case errors.Is(err, io.EOF):
+		return probe.Failf(probe.ReasonProtocol, "fetching %q: the connection was closed, want a response", p.url)
+	case errors.Is(err, context.Canceled):
+		return p.failed(err)
+	}
+	return probe.Failf(probe.ReasonProtocol, "fetching %q: %s, want a response", p.url, cut(err.Error()))
+}
+
+// cut shortens a text that quotes a peer.
+func cut(text string) string {
+	const limit = 300
+	if len(text) <= limit {
+		return text
+	}
+	return strings.ToValidUTF8(text[:limit], "") + "..."
+}
