@@ -51,7 +51,7 @@ func decompress(wire io.Reader, compression string) (io.Reader, error) {
 	case "gzip":
 		unpacked, err := gzip.NewReader(wire)
 		if err != nil {
-			return nil, probe.Failf(bodyReason(err), "reading the body: %w, want gzip as compression says", err)
+			return nil, probe.Failf(bodyReason(err), "reading the body: %s, want gzip as compression says", strings.TrimPrefix(err.Error(), "gzip: "))
 		}
 		return unpacked, nil
 	case "br":
@@ -96,7 +96,11 @@ func (b *httpBody) broken(err error) error {
 	if errors.As(err, &typed) {
 		return err
 	}
-	return probe.Failf(bodyReason(err), "reading the body: %w after %d bytes, want all of it", err, b.size)
+	reason := bodyReason(err)
+	if reason == probe.ReasonTimeout {
+		return probe.Failf(reason, "reading the body: no end of it in time after %d bytes, want all of it", b.size)
+	}
+	return probe.Failf(reason, "reading the body: %w after %d bytes, want all of it", err, b.size)
 }
 
 func (b *httpBody) tooLarge() error {

@@ -45,7 +45,7 @@ type HeaderValues struct {
 
 // UnmarshalYAML reads the short forms too.
 func (v *HeaderValues) UnmarshalYAML(unmarshal func(any) error) error {
-	var node yaml.Node
+	var node place
 	if err := unmarshal(&node); err != nil {
 		return err
 	}

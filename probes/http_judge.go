@@ -173,11 +173,14 @@ func (p *httpProbe) broken(err error) error {
 		err = u.Err // the rest repeats the URL
 	}
 	trip, reason := p.trace.last(), probe.ReasonOf(err)
+	handshake := !trip.tlsStart.IsZero() && trip.tlsDone.IsZero()
 	var op *net.OpError
 	switch {
+	case reason == probe.ReasonTimeout:
+		return probe.Failf(reason, "fetching %q: %s in time, want a response", p.url, trip.missing())
 	case reason != probe.ReasonInternal && reason != probe.ReasonConnect:
 		return p.failed(err)
-	case !trip.tlsStart.IsZero() && trip.tlsDone.IsZero(), errors.As(err, &op) && op.Op == "remote error":
+	case handshake, errors.As(err, &op) && op.Op == "remote error":
 		return probe.Failf(probe.ReasonTLS, "fetching %q: TLS handshake: %s, want a verified connection", p.url, strings.TrimPrefix(err.Error(), "tls: "))
 	case reason == probe.ReasonConnect, trip.connected.IsZero():
 		return probe.Failf(probe.ReasonConnect, "fetching %q: %w", p.url, err)

@@ -30,6 +30,19 @@ type httpTrip struct {
 	gotConn, firstByte time.Time
 }
 
+// missing names what a round trip that ended early was waiting for.
+func (t httpTrip) missing() string {
+	switch {
+	case t.dialing.IsZero():
+		return "no address"
+	case t.connected.IsZero():
+		return "no connection"
+	case !t.tlsStart.IsZero() && t.tlsDone.IsZero():
+		return "no TLS handshake"
+	}
+	return "no response"
+}
+
 // begin starts the next round trip.
 func (t *httpTrace) begin(secure bool) {
 	t.mu.Lock()

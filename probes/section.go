@@ -16,13 +16,22 @@ import (
 // unmarshal function, since decoding a yaml.Node again would forget that unknown fields are errors. The zero value is a null.
 type section struct {
 	unmarshal func(any) error
-	node      yaml.Node
+	node      place
 }
 
 // UnmarshalYAML keeps the section for later.
 func (s *section) UnmarshalYAML(unmarshal func(any) error) error {
 	s.unmarshal = unmarshal
 	return unmarshal(&s.node)
+}
+
+// place is where a value stands in the file: the decoder gives its node to this form of the method only.
+type place struct{ yaml.Node }
+
+// UnmarshalYAML notes the node.
+func (p *place) UnmarshalYAML(node *yaml.Node) error {
+	p.Node = *node
+	return nil
 }
 
 func (s *section) line() int { return s.node.Line }
@@ -97,9 +106,9 @@ func wantedKind(goType string) string {
 
 // lineError puts the line of the value being decoded in front of an error of an UnmarshalYAML.
 func lineError(unmarshal func(any) error, err error) error {
-	var node yaml.Node
-	if err == nil || unmarshal(&node) != nil {
+	var at place
+	if err == nil || unmarshal(&at) != nil {
 		return err
 	}
-	return &yaml.TypeError{Errors: []string{fmt.Sprintf("line %d: %v", node.Line, err)}}
+	return &yaml.TypeError{Errors: []string{fmt.Sprintf("line %d: %v", at.Line, err)}}
 }

@@ -22,9 +22,6 @@ const maxLine = 64<<10 - 1
 
 var errLongLine = fmt.Errorf("line longer than %d bytes", maxLine)
 
-// bannerFact is how much of a greeting is compared with that of the last success.
-const bannerFact = 200
-
 // session is a text connection on which a dialogue runs. All reading goes through one buffer, so nothing is lost between the steps.
 type session struct {
 	wire   net.Conn // what TLS starts on
@@ -128,7 +125,7 @@ func (s *session) readLine() error {
 func (s *session) noteLine() {
 	s.lines++
 	if s.lines == 1 && !s.sent {
-		s.r.Fact("banner", string(bytes.ToValidUTF8(s.line[:min(len(s.line), bannerFact)], nil)))
+		s.r.Fact("banner", string(bytes.ToValidUTF8(s.line, nil)))
 	}
 }
 
@@ -141,7 +138,7 @@ func (s *session) expectBytes(want string) error {
 	}
 	if string(got) != want {
 		s.r.Set(descFailedBytes, 1)
-		return probe.Failf(probe.ReasonResponse, "reading from %q: found %s, want the bytes %s", s.server, probe.Evidence(string(got)), probe.Evidence(want))
+		return probe.Failf(probe.ReasonResponse, "reading from %q: found %s, want the bytes %s", s.server, s.r.Evidence(string(got)), probe.Evidence(want))
 	}
 	return nil
 }
@@ -151,9 +148,9 @@ func (s *session) readError(want string, err error) error {
 	got := "nothing"
 	switch {
 	case len(s.line) > 0:
-		got = probe.Evidence(string(s.line))
+		got = s.r.Evidence(string(s.line))
 	case s.lines > 0:
-		got = "last " + probe.Evidence(string(s.last))
+		got = "last " + s.r.Evidence(string(s.last))
 	}
 	reason, what := probe.ReasonProtocol, err.Error()
 	switch {
@@ -188,7 +185,7 @@ func (s *session) send(text string) error {
 func (s *session) startTLS(ctx context.Context) error {
 	if n := s.in.Buffered(); n > 0 {
 		early, _ := s.in.Peek(n)
-		return probe.Failf(probe.ReasonProtocol, "starting TLS with %q: got %s before the handshake, want nothing", s.server, probe.Evidence(string(early)))
+		return probe.Failf(probe.ReasonProtocol, "starting TLS with %q: got %s before the handshake, want nothing", s.server, s.r.Evidence(string(early)))
 	}
 	secured, err := s.secure(ctx, s.wire)
 	if err != nil {

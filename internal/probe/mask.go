@@ -8,20 +8,22 @@ import (
 	"encoding/hex"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 )
 
 // shortestMasked is the shortest secret that is masked: a shorter one would blot out ordinary text.
 const shortestMasked = 3
 
-// maskForms gives the spellings under which a secret may turn up: plain, percent-encoded, hexadecimal, base64 at each of the three
+// maskForms gives the spellings under which a secret may turn up: plain, quoted, percent-encoded, hexadecimal, base64 at each of the three
 // alignments it can have inside a longer encoded text (AUTH PLAIN, HTTP basic).
 func maskForms(secret string) []string {
 	if len(secret) < shortestMasked {
 		return nil
 	}
 	hexed := hex.EncodeToString([]byte(secret))
-	forms := []string{secret, url.QueryEscape(secret), url.PathEscape(secret), hexed, strings.ToUpper(hexed)}
+	quoted := strconv.Quote(secret)
+	forms := []string{secret, quoted[1 : len(quoted)-1], url.QueryEscape(secret), url.PathEscape(secret), hexed, strings.ToUpper(hexed)}
 	for shift := range 3 {
 		forms = append(forms, base64Core(secret, shift, base64.RawStdEncoding), base64Core(secret, shift, base64.RawURLEncoding))
 	}

@@ -72,8 +72,8 @@ func Failf(reason Reason, format string, a ...any) error {
 // Error gives the text.
 func (e *Error) Error() string { return e.err.Error() }
 
-// Unwrap gives what Failf wrapped.
-func (e *Error) Unwrap() error { return errors.Unwrap(e.err) }
+// Unwrap leads to what Failf wrapped.
+func (e *Error) Unwrap() error { return e.err }
 
 // ReasonOf finds the reason of an error: that of the outermost Error, else one derived from well-known network errors, else
 // ReasonInternal. nil gives ReasonNone. An expired deadline is a timeout whatever was wrapped around it.

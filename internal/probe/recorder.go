@@ -88,6 +88,9 @@ func (r *Recorder) Fact(key, value string) {
 // Hide adds secrets to those that are masked in the trace, the error, the facts and the labels of this run.
 func (r *Recorder) Hide(secrets ...Secret) { r.trace.hide(secrets...) }
 
+// Evidence is like the function of this name, and masks the secrets of this run before it cuts, so that no half of one is left.
+func (r *Recorder) Evidence(s string) string { return Evidence(r.trace.mask(s)) }
+
 // Store is the memory of this module and target; never nil.
 func (r *Recorder) Store() Store { return r.store }
 

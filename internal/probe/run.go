@@ -9,7 +9,9 @@ import (
 	"log/slog"
 	"net"
 	"runtime/debug"
+	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -20,7 +22,11 @@ const (
 	graceClose = 50 * time.Millisecond
 )
 
-const maxErrBytes = 2000
+// The bounds of foreign text in a result.
+const (
+	maxErrBytes  = 2000
+	maxFactBytes = 1000
+)
 
 // Env is what a run needs from outside. The zero value works.
 type Env struct {
@@ -52,7 +58,7 @@ func Run(ctx context.Context, c Check, env Env) Result {
 		env.Ended = func() {}
 	}
 	trace := &traceBuffer{start: time.Now(), secrets: c.Module.Secrets}
-	trace.hide(c.Target.Password())
+	trace.hide(c.Target.secrets()...)
 	res := Result{
 		Check: c.Name, Module: c.Module.Name, Prober: c.Module.Kind, Target: c.Target.String(), Origin: c.Origin,
 		Start: env.Now(), Timeout: c.Timeout, Trace: Trace{trace},
@@ -182,6 +188,7 @@ func (r *Recorder) leave(done <-chan error, env Env) bool {
 
 func settle(ctx context.Context, res *Result, err error, trace *traceBuffer) {
 	res.Reason, res.Err = ReasonOf(err), ""
+	hideSecrets(res, trace)
 	switch {
 	case err == nil:
 		res.Verdict = Up
@@ -196,26 +203,27 @@ func settle(ctx context.Context, res *Result, err error, trace *traceBuffer) {
 	if err != nil {
 		res.Err = trace.mask(err.Error())
 		if len(res.Err) > maxErrBytes {
-			res.Err = res.Err[:maxErrBytes] + "..."
+			res.Err = strings.ToValidUTF8(res.Err[:maxErrBytes], "") + "..."
 		}
 		trace.add(Line{At: time.Since(trace.start), Level: slog.LevelError, Text: "failed", Attrs: []slog.Attr{
 			slog.String("reason", res.Reason.String()), slog.String("err", res.Err),
 		}})
 	}
-	hideSecrets(res, trace)
 }
 
-// hideSecrets masks what a server may have echoed into facts and labels.
+// hideSecrets masks what a server may have echoed into facts and labels, and then bounds the facts.
 func hideSecrets(res *Result, trace *traceBuffer) {
-	if len(trace.secrets) == 0 {
-		return
-	}
 	for i := range res.Facts {
-		res.Facts[i].Value = trace.mask(res.Facts[i].Value)
+		value := trace.mask(res.Facts[i].Value)
+		res.Facts[i].Value = strings.ToValidUTF8(value[:min(len(value), maxFactBytes)], "\uFFFD")
 	}
 	for i := range res.Samples {
-		for j, label := range res.Samples[i].Labels {
-			res.Samples[i].Labels[j] = trace.mask(label)
+		s := &res.Samples[i]
+		for j, label := range s.Labels {
+			if masked := trace.mask(label); masked != label {
+				s.Labels = slices.Clone(s.Labels) // the prober may share them among probes
+				s.Labels[j] = masked
+			}
 		}
 	}
 }

@@ -3,7 +3,10 @@
 
 package probe
 
-import "strings"
+import (
+	"net/url"
+	"strings"
+)
 
 // Target is the address a probe aims at, with what a request adds to it. The zero value aims at nothing.
 type Target struct {
@@ -23,13 +26,30 @@ func (t Target) String() string { return t.text }
 // Raw gives the address as written, userinfo included. Only probers and the dialer use it.
 func (t Target) Raw() string { return t.raw }
 
-// Password gives the password of the userinfo; "" without one.
+// Password gives the password of the userinfo as written; "" without one.
 func (t Target) Password() Secret {
 	start, end := userinfo(t.raw)
 	if _, password, ok := strings.Cut(t.raw[start:end], ":"); ok {
 		return Secret(strings.TrimSuffix(password, "@"))
 	}
 	return ""
+}
+
+// secrets gives what must not show: the password as written and decoded, or, without one, the user, which may be a token.
+func (t Target) secrets() []Secret {
+	start, end := userinfo(t.raw)
+	if start == end {
+		return nil
+	}
+	text := t.raw[start : end-1]
+	if _, password, ok := strings.Cut(text, ":"); ok {
+		text = password
+	}
+	decoded, err := url.PathUnescape(text)
+	if err != nil || decoded == text {
+		return []Secret{Secret(text)}
+	}
+	return []Secret{Secret(text), Secret(decoded)}
 }
 
 func withoutUserinfo(address string) string {

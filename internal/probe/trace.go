@@ -15,6 +15,7 @@ import (
 const (
 	traceHead = 32 << 10
 	traceTail = 32 << 10
+	traceLine = 8 << 10 // of the text, and of each attribute
 )
 
 // Line is one record of a trace.
@@ -88,6 +89,9 @@ type traceBuffer struct {
 }
 
 func (b *traceBuffer) add(l Line) {
+	if l.size() > traceLine {
+		b.shorten(&l)
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	size := l.size()
@@ -103,6 +107,22 @@ func (b *traceBuffer) add(l Line) {
 		b.tail[0] = Line{}
 		b.tail = b.tail[1:]
 		b.dropped++
+	}
+}
+
+// shorten bounds a line. It masks first: a cut must not leave half a secret.
+func (b *traceBuffer) shorten(l *Line) {
+	cut := func(s string) string {
+		if s = b.mask(s); len(s) <= traceLine {
+			return s
+		}
+		return fmt.Sprintf("%s... (%d more bytes)", s[:traceLine], len(s)-traceLine)
+	}
+	l.Text = cut(l.Text)
+	for i, a := range l.Attrs {
+		if a.Value.Kind() == slog.KindString {
+			l.Attrs[i].Value = slog.StringValue(cut(a.Value.String()))
+		}
 	}
 }
 

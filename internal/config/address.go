@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The skywatch Authors
+
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"skywatch/internal/probe"
+)
+
+// checkAddress refuses a target that no prober could make sense of: neither URL, nor host with or without port, nor path.
+// What else a prober needs, such as a port, it says itself.
+func checkAddress(t probe.Target) error {
+	if t.Raw() == "" {
+		return errors.New("target: missing, want an address such as mail.example.org:993 or https://example.org")
+	}
+	if err := parseAddress(t.Raw()); err != nil {
+		return fmt.Errorf("target: %q: %w, want a URL, a host, host:port or a path", t, err)
+	}
+	return nil
+}
+
+func parseAddress(address string) error {
+	if strings.ContainsAny(address, " \t\r\n") {
+		return errors.New("has white space")
+	}
+	if strings.HasPrefix(address, "/") {
+		return nil
+	}
+	if _, err := netip.ParseAddr(strings.Trim(address, "[]")); err == nil {
+		return nil
+	}
+	if !strings.Contains(address, "://") {
+		authority, _, _ := strings.Cut(address, "/")
+		return checkHostPort(authority)
+	}
+	u, err := url.Parse(address)
+	switch {
+	case err != nil:
+		return errors.Unwrap(err) // without the address, which may have a password in it
+	case u.Host == "":
+		return errors.New("has no host")
+	}
+	return checkHostPort(u.Host)
+}
+
+func checkHostPort(authority string) error {
+	if i := strings.LastIndexByte(authority, '@'); i >= 0 {
+		authority = authority[i+1:]
+	}
+	if !strings.Contains(authority, ":") || strings.HasSuffix(authority, "]") {
+		return nil
+	}
+	host, port, err := net.SplitHostPort(authority)
+	var at *net.AddrError
+	switch {
+	case errors.As(err, &at):
+		return errors.New(at.Err)
+	case host == "":
+		return errors.New("has no host")
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+		return fmt.Errorf("port %q is none of 1 to 65535", port)
+	}
+	return nil
+}

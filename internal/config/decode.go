@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The skywatch Authors
+
+package config
+
+import (
+	"bytes"
+	"encoding"
+	"errors"
+	"fmt"
+	"io"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// decode reads the first document of data strictly. The node is the same document, for its line numbers.
+func decode(data []byte) (document, *yaml.Node, error) {
+	doc, root := defaults(), new(yaml.Node)
+	if err := yaml.NewDecoder(bytes.NewReader(data)).Decode(root); err != nil {
+		if errors.Is(err, io.EOF) {
+			return doc, nil, errors.New("empty, want at least one section such as modules")
+		}
+		return doc, nil, say(err, nil)
+	}
+	root = root.Content[0]
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	decoder.KnownFields(true)
+	err := decoder.Decode(&doc)
+	var typed *yaml.TypeError
+	if err != nil && !errors.As(err, &typed) {
+		if located := misspelt(root); located != nil {
+			return doc, nil, located
+		}
+	}
+	return doc, root, say(err, root)
+}
+
+// misspelt finds the first scalar that its own type refuses, since the decoder does not say where that was.
+func misspelt(root *yaml.Node) error {
+	for p := range places(root) {
+		u, ok := p.value().(encoding.TextUnmarshaler)
+		if !ok || p.node.Kind != yaml.ScalarNode {
+			continue
+		}
+		if err := u.UnmarshalText([]byte(p.node.Value)); err != nil {
+			return fmt.Errorf("line %d: %s: %w", p.node.Line, p.key, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,42 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Copyright The skywatch Authors
+#
+# install.sh [GROUP...]    installs the Debian packages of the real servers that are missing; none given: all groups.
+# Groups: base race nginx postfix dovecot prometheus shellcheck.  No daemon is started: policy-rc.d forbids it while packages are set up.
+# Uses sudo when not root.  Nothing is fetched when everything is there.
+. "${BASH_SOURCE[0]%/*}/lib.sh"
+declare -A packages=(
+  [base]='openssl curl ca-certificates util-linux e2fsprogs'
+  [race]='gcc libc6-dev'
+  [nginx]='nginx-light'
+  [postfix]='postfix'
+  [dovecot]='dovecot-core dovecot-imapd dovecot-pop3d dovecot-lmtpd'
+  [prometheus]='prometheus'
+  [shellcheck]='shellcheck'
+)
+[ $# -gt 0 ] || set -- "${!packages[@]}"
+
+installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
+missing=()
+for group; do
+  read -ra names <<<"${packages[$group]:?unknown group $group}"
+  for name in "${names[@]}"; do installed "$name" || missing+=("$name"); done
+done
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+command -v apt-get >/dev/null || die "these packages are missing and there is no apt-get to install them: ${missing[*]}"
+as_root() { if am_root; then "$@"; else sudo "$@"; fi; }
+policy=/usr/sbin/policy-rc.d
+if [ ! -e $policy ]; then
+  as_root sh -c "printf '#!/bin/sh\nexit 101\n' >$policy && chmod 755 $policy"
+  trap 'as_root rm -f $policy' EXIT
+fi
+log=$(mktemp)
+quietly() { "$@" >"$log" 2>&1 || { tail -20 "$log" >&2; die "failed: $*"; }; }
+echo "installing: ${missing[*]}"
+echo 'postfix postfix/main_mailer_type select No configuration' | as_root debconf-set-selections
+quietly as_root apt-get update -q
+quietly as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
+  -o Dpkg::Options::=--force-unsafe-io "${missing[@]}"
+rm -f "$log"
