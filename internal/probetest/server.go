@@ -7,6 +7,7 @@ import (
 	"bufio"
 	"errors"
 	"net"
+	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -16,10 +17,10 @@ import (
 // patience is how long a test waits for what must happen; it passes only when the test is about to fail.
 const patience = 20 * time.Second
 
-// Server is a TCP server on loopback that follows a script on each connection. When the script is over it ends its side of the
+// Server is a server on loopback that follows a script on each connection. When the script is over it ends its side of the
 // connection, and waits for the peer to close: a connection that the peer leaves open fails the test.
 type Server struct {
-	Addr     string        // host:port, an IPv4 literal
+	Addr     string        // host:port, an IPv4 literal; the path of a unix socket
 	Accepted chan struct{} // gets a value for each connection, up to 100 unread ones
 
 	t        testing.TB
@@ -49,9 +50,20 @@ var errHangUp = errors.New("peer has gone")
 // Serve starts a server. It ends with the test.
 func Serve(t testing.TB, script ...Step) *Server {
 	t.Helper()
-	listener, err := net.Listen("tcp4", "127.0.0.1:0")
+	return serve(t, "tcp4", "127.0.0.1:0", script)
+}
+
+// ServeUnix starts a server on a unix socket in a fresh directory.
+func ServeUnix(t testing.TB, script ...Step) *Server {
+	t.Helper()
+	return serve(t, "unix", filepath.Join(t.TempDir(), "s"), script)
+}
+
+func serve(t testing.TB, network, address string, script []Step) *Server {
+	t.Helper()
+	listener, err := net.Listen(network, address)
 	if err != nil {
-		t.Fatalf("listening on loopback: %v", err)
+		t.Fatalf("listening on %s: %v", address, err)
 	}
 	s := &Server{Addr: listener.Addr().String(), Accepted: make(chan struct{}, 100), t: t, listener: listener, script: script}
 	s.handlers.Go(s.accept)
