@@ -106,45 +106,7 @@ func serveUDP(t testing.TB, z zone) string {
 	return conn.LocalAddr().String()
 }
 
-// packetUDP answers each packet with others.
-func packetUDP(t testing.TB, answer func(query []byte) [][]byte) string {
-	t.Helper()
-	conn, err := net.ListenPacket("udp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		buffer := make([]byte, 1500)
-		for {
-			n, peer, err := conn.ReadFrom(buffer)
-			if err != nil {
-				return
-			}
-			for _, packet := range answer(buffer[:n]) {
-				conn.WriteTo(packet, peer)
-			}
-		}
-	}()
-	t.Cleanup(func() {
-		conn.Close()
-		<-ended
-	})
-	return conn.LocalAddr().String()
-}
-
 func askDNS(t testing.TB, o Options, section, server string) probe.Result {
 	t.Helper()
 	return runProbe(t, t.Context(), testModule(t, o, "dns", section), server, long)
-}
-
-// value gives the value of a metric that must be there.
-func value(t testing.TB, res probe.Result, name string, labels ...string) float64 {
-	t.Helper()
-	v, ok := probetest.Value(res.Samples, name, labels...)
-	if !ok {
-		t.Errorf("%s%v is absent, want a value", name, labels)
-	}
-	return v
 }
