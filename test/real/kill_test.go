@@ -46,7 +46,7 @@ func TestKillLosesNothing(t *testing.T) {
 	rounds := kills(t)
 	for round := 1; round <= rounds; round++ {
 		p.ill.Store(round%2 == 1)
-		time.Sleep(time.Duration(random.Int64N(int64(1500*time.Millisecond)))) // any moment will do: before, within and after the commits and the mails of the round
+		time.Sleep(time.Duration(random.Int64N(int64(1500 * time.Millisecond)))) // any moment will do: before, within and after the commits and the mails of the round
 		d.kill()
 		d.start()
 		if err := r.check(); err != nil {
