@@ -116,7 +116,7 @@ func someChecks() []probe.Check {
 		}
 	}
 	return []probe.Check{
-		check("Webmail", "Mail", "http_2xx", "http", "https://user:hidden@mail.example.org/"),
+		check("Webmail", "Mail", "http_2xx", "http", "https://user:s3cr3tword@mail.example.org/"),
 		check(hostile, hostile, "imap_tls", "imap", hostile),
 		check("a/b?c#d", "", "tcp_connect", "tcp", "localhost:22"),
 		check("New", "", "tcp_connect", "tcp", "localhost:23"),

@@ -189,7 +189,7 @@ func TestLandingPage(t *testing.T) {
 func TestUserinfoIsNotShown(t *testing.T) {
 	h := NewHandler(someOptions(t))
 	for _, path := range allPages {
-		if strings.Contains(request(h, "GET", path).Body.String(), "hidden") {
+		if strings.Contains(request(h, "GET", path).Body.String(), "s3cr3tword") {
 			t.Errorf("%s shows the password of a target", path)
 		}
 	}
