@@ -165,18 +165,19 @@ func undoubted(all []*letter) []*letter {
 func (a *Alerter) tell(l *lane, x *letter, replaced []*letter) {
 	for _, old := range replaced {
 		x.parts = append(x.parts, old.parts...)
+		x.References = append(x.References, old.References...)
 	}
 	x.parts = append(x.parts, l.open...)
 	x.Transitions = idsOf(x.parts)
-	x.References = a.referenced(l, x.parts)
+	x.References = a.referenced(l, x.parts, x.References)
 	if len(x.References) > 0 {
 		x.InReplyTo = x.References[0]
 	}
 	x.Subject, x.Text = a.write(x.parts)
 }
 
-// referenced gives the Message-IDs of what told of the starts of the incidents that end here.
-func (a *Alerter) referenced(l *lane, parts []record.Transition) (all []string) {
+// referenced adds the Message-IDs of what told of the starts of the incidents that end here.
+func (a *Alerter) referenced(l *lane, parts []record.Transition, all []string) []string {
 	for _, t := range parts {
 		id, told := a.threads[thread{t.Incident, l.name}]
 		within := slices.ContainsFunc(parts, func(start record.Transition) bool { return start.ID == t.Incident })

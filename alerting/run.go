@@ -18,13 +18,14 @@ func (a *Alerter) Run(ctx context.Context) error {
 	defer others.Wait()
 	others.Go(func() { a.mend(ctx) })
 	others.Go(func() { a.summarizeDaily(ctx) })
-	for ctx.Err() == nil {
+	for ended := false; !ended; {
 		for _, l := range a.idleLanes() {
 			pumps.Go(func() { a.pump(ctx, flush, l) })
 		}
 		select {
 		case <-a.changed:
 		case <-ctx.Done():
+			ended = true
 		}
 	}
 	end := time.AfterFunc(flushTime, cancel)
