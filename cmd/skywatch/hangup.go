@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The skywatch Authors
+
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// reloadOnHangup reads the configuration again at every SIGHUP.
+func (d *daemon) reloadOnHangup(ctx context.Context) error {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
+	for {
+		select {
+		case <-hangups:
+			if err := d.live.Reload(); err != nil {
+				d.log.Error("configuration stays as it was", "err", err)
+			}
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
