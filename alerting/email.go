@@ -39,8 +39,6 @@ type email struct {
 
 // Notify sends the message to all recipients in one transaction.
 func (e *email) Notify(ctx context.Context, m record.Message) error {
-	ctx, cancel := context.WithTimeout(ctx, mailTime)
-	defer cancel()
 	password, err := e.config.password()
 	if err == nil {
 		err = e.send(ctx, m, password)
@@ -53,6 +51,9 @@ func (e *email) Notify(ctx context.Context, m record.Message) error {
 		typed = &DeliveryError{Permanent: permanent(err)}
 	}
 	text := fmt.Sprintf("sending mail through %q: %s", e.config.Smarthost, strings.ReplaceAll(describe(err), "\n", "; "))
+	if ctx.Err() != nil {
+		text += " (we stopped waiting)"
+	}
 	return &DeliveryError{typed.Taken, typed.Permanent, typed.Doubtful, errors.New(probe.Mask(text, password))}
 }
 
@@ -62,8 +63,8 @@ func describe(err error) string {
 	if !errors.As(err, &reply) {
 		return err.Error()
 	}
-	said := reply.Error()
-	return strings.Replace(err.Error(), said, "server said "+probe.Evidence(said), 1)
+	said := probe.Evidence(fmt.Sprintf("%03d %s", reply.Code, reply.Msg))
+	return strings.Replace(err.Error(), reply.Error(), "server said "+said, 1)
 }
 
 // permanent tells whether the server refused for good.
@@ -85,6 +86,8 @@ func (e *email) send(ctx context.Context, m record.Message, password probe.Secre
 	defer conn.close()
 	stop := context.AfterFunc(ctx, conn.close)
 	defer stop()
+	ctx, cancel := context.WithTimeout(ctx, mailTime) // which is the connection's own deadline
+	defer cancel()
 	client, err := e.connect(ctx, conn, password)
 	if err != nil {
 		return err
