@@ -30,7 +30,7 @@ type disk struct {
 	changed  func(name string)
 }
 
-// diskOp is one change: a write (data), a truncation, a sync, a removal.
+// diskOp is one change: create, write (data), truncate, sync, delete.
 type diskOp struct {
 	kind string
 	file string
@@ -120,6 +120,8 @@ func (d *disk) change(op diskOp) error {
 func apply(files map[string][]byte, op diskOp) {
 	content := files[op.file]
 	switch op.kind {
+	case "create":
+		files[op.file] = []byte{}
 	case "write":
 		if grow := int(op.off) + len(op.data) - len(content); grow > 0 {
 			content = append(content, make([]byte, grow)...)
@@ -144,7 +146,7 @@ func (d *disk) Open(name string, flags vfs.OpenFlag) (vfs.File, vfs.OpenFlag, er
 		if flags&vfs.OPEN_CREATE == 0 {
 			return nil, flags, sqlite3.CANTOPEN
 		}
-		if err := d.change(diskOp{kind: "write", file: name}); err != nil {
+		if err := d.change(diskOp{kind: "create", file: name}); err != nil {
 			return nil, flags, sqlite3.CANTOPEN
 		}
 	}
