@@ -12,7 +12,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	versioncollector "github.com/prometheus/client_golang/prometheus/collectors/version"
-	"github.com/prometheus/common/version"
 
 	"skywatch/collector"
 	"skywatch/internal/probe"
@@ -25,7 +24,7 @@ func (d *daemon) handler() http.Handler {
 		Probe:      d.probeHandler(),
 		Metrics:    collector.NewMetricsHandler(d.registry, d.checks, d.log),
 		Config:     func() ([]byte, error) { return d.live.Current().YAML() },
-		Reload:     d.live.Reload,
+		Reload:     d.reload,
 		Ready:      d.ready,
 		Checks:     func() []probe.Check { return d.live.Current().Checks },
 		States:     d.alerter.States,
@@ -33,7 +32,7 @@ func (d *daemon) handler() http.Handler {
 		History:    d.store,
 		HistoryErr: d.store.Err,
 		Location:   d.location,
-		Version:    version.Version,
+		Version:    release(),
 		Exact:      bool(d.exact()),
 		Log:        d.log,
 	})
@@ -64,6 +63,14 @@ func (d *daemon) ready() error {
 	default:
 		return errStarting
 	}
+}
+
+// reload takes over a changed configuration file; not before the first one is in force.
+func (d *daemon) reload() error {
+	if err := d.ready(); err != nil {
+		return err
+	}
+	return d.live.Reload()
 }
 
 // newRegistry has what describes the process itself.

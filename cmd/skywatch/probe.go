@@ -97,8 +97,11 @@ func (p *program) showProbe(r probe.Result) error {
 
 // probeOptions is what all probers have in common; the configuration's directory is added as it is read.
 func (p *program) probeOptions() probes.Options {
-	return probes.Options{Compat: p.exact(), UserAgent: "skywatch/" + cmp.Or(version.Version, "unreleased")}
+	return probes.Options{Compat: p.exact(), UserAgent: "skywatch/" + release()}
 }
+
+// release is the version that was set when skywatch was built.
+func release() string { return cmp.Or(version.Version, "unreleased") }
 
 // proberLog takes what probers log.
 func (p *program) proberLog() *slog.Logger {

@@ -5,11 +5,11 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/common/version"
 
 	"skywatch/alerting"
 	"skywatch/collector"
@@ -54,7 +54,7 @@ func (p *program) serve(ctx context.Context) error {
 	if err != nil {
 		return p.explain(err)
 	}
-	log.Info("starting", "version", version.Info(), "config", d.live.Current().Path, "checks", len(d.live.Current().Checks))
+	log.Info("starting", "version", release(), "config", d.live.Current().Path, "checks", len(d.live.Current().Checks))
 	context.AfterFunc(ctx, func() { log.Info("stopping") })
 	if err := inOrder(ctx, d.schedule, d.answer, d.answerCommands, d.reloadOnHangup, d.alert, d.remember); err != nil {
 		return err
@@ -73,7 +73,7 @@ func (p *program) newDaemon(log *slog.Logger) (*daemon, error) {
 	c := d.live.Current()
 	d.store = history.New(history.Options{Config: c.History, Location: c.Location, Log: log, Registerer: d.registry})
 	d.alerter = alerting.New(alerting.Options{
-		Journal: d.store, Reader: d.store, Log: log, Registerer: d.registry, Version: version.Version,
+		Journal: d.store, Reader: d.store, Log: log, Registerer: d.registry, Version: release(),
 	})
 	d.checks = collector.NewChecks(d.alerter.State)
 	d.checks.Apply(c.Checks)
@@ -87,6 +87,9 @@ func (p *program) newDaemon(log *slog.Logger) (*daemon, error) {
 			return err
 		}
 		d.adopt(c.Checks)
+		if c.History != d.live.Current().History {
+			log.Warn("changed history settings take effect after a restart")
+		}
 		return nil
 	})
 	return d, nil
@@ -167,7 +170,10 @@ func (d *daemon) waitOpened(ctx context.Context) bool {
 
 // answer serves HTTP; it does not wait for the history.
 func (d *daemon) answer(ctx context.Context) error {
-	return web.Serve(ctx, d.handler(), d.web, d.log)
+	if err := web.Serve(ctx, d.handler(), d.web, d.log); err != nil {
+		return fmt.Errorf("answering on %q: %w, want a free address", *d.web.WebListenAddresses, err)
+	}
+	return nil
 }
 
 // location is the zone in force.
