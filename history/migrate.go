@@ -38,12 +38,14 @@ func (s *Store) migrate() error {
 	if err := s.db.QueryRow("SELECT application_id, user_version FROM pragma_application_id, pragma_user_version").Scan(&id, &version); err != nil {
 		return err
 	}
-	if id != 0 || version != 0 {
+	var tables int
+	if err := s.db.QueryRow("SELECT count(*) FROM sqlite_schema").Scan(&tables); err != nil {
+		return err
+	}
+	if id != 0 || version != 0 || tables > 0 {
 		if err := checkVersion(id, version); err != nil {
 			return err
 		}
-	} else if err := s.refuseFull(); err != nil {
-		return err
 	}
 	for i, step := range migrations()[version:] {
 		err := s.write(s.geo.txn/2, func(tx *sql.Tx) error {
@@ -61,18 +63,6 @@ func (s *Store) migrate() error {
 		_, err := tx.Exec("INSERT OR IGNORE INTO meta (key, value) SELECT 'instance', lower(hex(randomblob(8)))")
 		return err
 	})
-}
-
-// refuseFull refuses an unmarked file that has tables: it is not ours.
-func (s *Store) refuseFull() error {
-	var tables int
-	if err := s.db.QueryRow("SELECT count(*) FROM sqlite_schema").Scan(&tables); err != nil {
-		return err
-	}
-	if tables > 0 {
-		return fmt.Errorf("a database of another program (%d tables), want one of skywatch's", tables)
-	}
-	return nil
 }
 
 // makeView makes the view for people with the sqlite3 shell, where it is missing.

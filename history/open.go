@@ -104,7 +104,7 @@ func (s *Store) refuseForeign() error {
 		return nil // new or damaged
 	}
 	version, id := binary.BigEndian.Uint32(header[60:]), binary.BigEndian.Uint32(header[68:])
-	if id == 0 && version == 0 {
+	if id == 0 && version == 0 && binary.BigEndian.Uint32(header[40:]) == 0 { // the schema cookie: never had a table
 		return nil
 	}
 	return checkVersion(int64(id), int64(version))
