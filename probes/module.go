@@ -160,7 +160,7 @@ func (e *entry) head() (kind string, timeout time.Duration, err error) {
 	if err := limit.decode(&d); err != nil {
 		return "", 0, fmt.Errorf("timeout: %w", err)
 	}
-	return kind, time.Duration(d), nil
+	return kind, max(time.Duration(d), 0), nil // a negative one is none, as in blackbox_exporter
 }
 
 func (e *entry) buildSection(key string, o Options) error {

@@ -17,7 +17,7 @@ func (r testResolver) LookupNetIP(ctx context.Context, network, host string) ([]
 	var found []netip.Addr
 	for _, text := range r[host] {
 		addr := netip.MustParseAddr(text)
-		if network == "ip" || addr.Is4() == (network == "ip4") {
+		if network == "ip" || addr.Unmap().Is4() == (network == "ip4") {
 			found = append(found, addr)
 		}
 	}

@@ -66,6 +66,9 @@ func (s *section) decode(v any) error {
 	return readable(err)
 }
 
+// tagNames are words for the YAML tags as the decoder prints them.
+var tagNames = map[string]string{"seq": "list", "map": "mapping", "str": "string", "int": "number", "float": "number"}
+
 var (
 	unknownField = regexp.MustCompile(`field (.*) not found in type \S+`)
 	wrongType    = regexp.MustCompile("cannot unmarshal !!(\\w+) (`.*` )?into (\\S+)")
@@ -89,10 +92,13 @@ func readable(err error) error {
 func sayWrongType(text string) string {
 	found := wrongType.FindStringSubmatch(text)
 	what := found[1]
-	if found[2] != "" {
-		what += " " + strings.TrimSpace(found[2])
+	if name := tagNames[what]; name != "" {
+		what = name
 	}
-	return "found a " + what + ", want a " + wantedKind(found[3])
+	if found[2] != "" {
+		what += " " + strings.Trim(found[2], "` ")
+	}
+	return "found the " + what + ", want a " + wantedKind(found[3])
 }
 
 // wantedKind names the YAML form of a Go type as the decoder prints it.

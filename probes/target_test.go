@@ -4,39 +4,35 @@
 package probes
 
 import (
-	"fmt"
+	"strings"
 	"testing"
 
 	"skywatch/internal/probe"
 )
 
-func TestSplitOptionalPort(t *testing.T) {
-	const noHost = "reading target %q: no host name or address, want host or host:port"
-	for text, want := range map[string]string{
-		"dns.example":      "dns.example 53",
-		"dns.example:5353": "dns.example 5353",
-		"dns.example:http": "dns.example 80",
-		"127.0.0.1":        "127.0.0.1 53",
-		"::1":              "::1 53",
-		"[::1]":            "::1 53",
-		"[::1]:5353":       "::1 5353",
-		"fe80::1%lo":       "fe80::1%lo 53",
-		"":                 fmt.Sprintf(noHost, ""),
-		":53":              fmt.Sprintf(noHost, ":53"),
-		"udp://h":          `reading target "udp://h": unknown port "//h", want host:port`,
-		"a:b:c":            fmt.Sprintf(noHost, "a:b:c"),
-		"h:nosuchport":     `reading target "h:nosuchport": unknown port "nosuchport", want host:port`,
+func TestSplitTarget(t *testing.T) {
+	for _, test := range []struct {
+		target, host string
+		port         uint16
+		err          string
+	}{
+		{"host:80", "host", 80, ""},
+		{"[::1]:443", "::1", 443, ""},
+		{"host:smtp", "host", 25, ""},
+		{"host", "", 0, `reading target "host": missing port in address, want host:port`},
+		{"::1", "", 0, `reading target "::1": too many colons in address, want host:port`},
+		{"tcp://host:80", "", 0, `reading target "tcp://host:80": too many colons in address, want host:port`},
+		{":80", "", 0, `reading target ":80": no host name or address, want host:port`},
+		{"host:nosuchport", "", 0, `reading target "host:nosuchport": unknown port "nosuchport", want host:port`},
+		{"host:99999", "", 0, `reading target "host:99999": unknown port "99999", want host:port`},
+		{"user:hunter22@host:80", "", 0, `reading target "host:80": too many colons in address, want host:port`},
 	} {
-		host, port, err := splitOptionalPort(t.Context(), probe.NewTarget(text), text, 53)
-		got := fmt.Sprintf("%s %d", host, port)
-		if err != nil {
-			got = err.Error()
+		host, port, err := splitTarget(t.Context(), probe.NewTarget(test.target))
+		if host != test.host || port != test.port || err != nil && err.Error() != test.err || err == nil && test.err != "" {
+			t.Errorf("%q: %q, %d, %v, want %q, %d, %s", test.target, host, port, err, test.host, test.port, test.err)
 		}
-		if got != want {
-			t.Errorf("%q: %s, want %s", text, got, want)
-		}
-		if err != nil && probe.ReasonOf(err) != probe.ReasonConfig {
-			t.Errorf("%q: reason %s, want config", text, probe.ReasonOf(err))
+		if err != nil && (probe.ReasonOf(err) != probe.ReasonConfig || strings.Contains(err.Error(), "hunter")) {
+			t.Errorf("%q: reason %s: %v, want config", test.target, probe.ReasonOf(err), err)
 		}
 	}
 }

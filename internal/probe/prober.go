@@ -60,7 +60,7 @@ type Check struct {
 	Module     *Module
 	Target     Target
 	Origin     Origin
-	Timeout    time.Duration // of one attempt; must be positive
+	Timeout    time.Duration // of one attempt; 0 gives it no time at all
 	Attempts   int           // at most; 0 means 1
 	RetryDelay time.Duration // between attempts
 

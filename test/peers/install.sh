@@ -7,7 +7,7 @@
 # Uses sudo when not root.  Nothing is fetched when everything is there.
 . "${BASH_SOURCE[0]%/*}/lib.sh"
 declare -A packages=(
-  [base]='openssl curl ca-certificates util-linux e2fsprogs'
+  [base]='openssl curl ca-certificates util-linux'
   [race]='gcc libc6-dev'
   [nginx]='nginx-light'
   [postfix]='postfix'

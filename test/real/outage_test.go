@@ -25,6 +25,7 @@ notifiers:
       to: [watch@skywatch.test]
       username: watch@skywatch.test
       password_file: password
+      tls_config: {ca_file: pki/ca.pem}
 alerting: {group_wait: 100ms, retry_min: 200ms, retry_max: 1s}
 history: {path: skywatch.db}
 `
@@ -48,7 +49,6 @@ func newChain(t *testing.T) *chain {
 	c.mailbox = openMailbox(t, p, imaps)
 	c.daemon = newDaemon(t, p.dir, fmt.Sprintf(outageConfig, address(web), submission))
 	writeFile(t, c.file("password"), "Watch-pw1\n")
-	c.env = []string{"SSL_CERT_FILE=" + filepath.Join(p.pki(), "ca.pem")} // the CA that Postfix is verified with
 	c.daemon.start()
 	c.awaitState("Website", 1)
 	return c

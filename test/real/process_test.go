@@ -29,6 +29,7 @@ type process struct {
 func launch(t *testing.T, dir, name string, cmd *exec.Cmd) *process {
 	t.Helper()
 	path := filepath.Join(dir, name+".log")
+	_, missing := os.Stat(path)
 	log, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		t.Fatal(err)
@@ -43,7 +44,7 @@ func launch(t *testing.T, dir, name string, cmd *exec.Cmd) *process {
 	go func() { p.done <- cmd.Wait(); close(p.done) }()
 	t.Cleanup(func() {
 		p.kill()
-		if t.Failed() {
+		if t.Failed() && missing != nil { // once for all starts of it
 			t.Logf("end of %s:\n%s", path, tail(path, 4000))
 		}
 	})

@@ -147,7 +147,7 @@ func TestNoGlobalState(t *testing.T) {
 			if f, ok := d.(*ast.FuncDecl); ok && f.Name.Name == "init" && s.dir() != "probes" {
 				t.Errorf("%s:%d: init, want that for the registration of probers only", s.name, s.line(f.Pos()))
 			}
-			if g, ok := d.(*ast.GenDecl); ok && g.Tok == token.VAR && !embeds(g) {
+			if g, ok := d.(*ast.GenDecl); ok && g.Tok == token.VAR {
 				uninitialised(g, func(name *ast.Ident) {
 					t.Errorf("%s:%d: variable %s without a value, want no global state", s.name, s.line(name.Pos()), name.Name)
 				})
@@ -156,9 +156,14 @@ func TestNoGlobalState(t *testing.T) {
 	}
 }
 
-// embeds tells whether the value comes from files.
-func embeds(g *ast.GenDecl) bool {
-	return g.Doc != nil && slices.ContainsFunc(g.Doc.List, func(c *ast.Comment) bool { return strings.HasPrefix(c.Text, "//go:embed ") })
+// embeds tells whether one of the comments makes files the value.
+func embeds(comments ...*ast.CommentGroup) bool {
+	for _, group := range comments {
+		if group != nil && slices.ContainsFunc(group.List, func(c *ast.Comment) bool { return strings.HasPrefix(c.Text, "//go:embed ") }) {
+			return true
+		}
+	}
+	return false
 }
 
 // uninitialised calls report for each package variable that can only be meant to be written later.
@@ -166,7 +171,7 @@ func uninitialised(g *ast.GenDecl, report func(*ast.Ident)) {
 	for _, spec := range g.Specs {
 		value := spec.(*ast.ValueSpec)
 		for _, name := range value.Names {
-			if len(value.Values) == 0 && name.Name != "_" {
+			if len(value.Values) == 0 && name.Name != "_" && !embeds(g.Doc, value.Doc) {
 				report(name)
 			}
 		}

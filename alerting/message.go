@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The skywatch Authors
+
+package alerting
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"skywatch/internal/record"
+)
+
+// The bounds of a message, in bytes but for the rows.
+const (
+	maxText    = 64 << 10
+	maxNews    = 24 << 10 // of full accounts; further ones get a line
+	maxLines   = 32 << 10 // of accounts and lines; further ones are counted
+	maxRows    = 100      // of the situation
+	maxSubject = 120
+	maxName    = 60
+	maxCell    = 120
+	maxError   = 1000
+	maxTrace   = 16 << 10 // of one transition, in memory and in a message
+)
+
+// event is what a message tells of an incident: its start, its end, or both.
+type event struct{ start, end *record.Transition }
+
+func (e event) last() *record.Transition {
+	if e.end != nil {
+		return e.end
+	}
+	return e.start
+}
+
+// events pairs the transitions of each incident, by the order of their starts.
+func (a *Alerter) events(ts []record.Transition) []event {
+	var all []event
+	index := make(map[int64]int)
+	for i := range ts {
+		t := &ts[i]
+		at, started := index[t.Incident]
+		switch {
+		case opens(*t):
+			index[t.Incident] = len(all)
+			all = append(all, event{start: t})
+		case started:
+			all[at].end = t
+		default:
+			all = append(all, event{end: t})
+		}
+	}
+	return all
+}
+
+// word begins the subject.
+func (e event) word() string {
+	switch {
+	case e.end == nil:
+		return "DOWN"
+	case e.end.Gone:
+		return "GONE"
+	}
+	return "UP"
+}
+
+// subject tells the latest state of each check: "DOWN web, mail; UP db".
+func subject(all []event) string {
+	latest := make(map[string]event)
+	for _, e := range all {
+		latest[e.last().Check] = e
+	}
+	names := make(map[string][]string)
+	var words []string
+	for _, e := range all {
+		name := e.last().Check
+		if latest[name] != e {
+			continue
+		}
+		if names[e.word()] == nil {
+			words = append(words, e.word())
+		}
+		names[e.word()] = append(names[e.word()], oneLine(name, maxName))
+	}
+	slices.SortStableFunc(words, func(x, y string) int { return strings.Compare(order[x], order[y]) })
+	return joinNames(words, names)
+}
+
+// order puts what needs the reader first.
+var order = map[string]string{"DOWN": "1", "UP": "2", "GONE": "3"}
+
+func joinNames(words []string, names map[string][]string) string {
+	var b strings.Builder
+	left := 0
+	for i, word := range words {
+		for j, name := range names[word] {
+			if b.Len()+len(name) > maxSubject && b.Len() > 0 {
+				left++
+				continue
+			}
+			switch {
+			case j == 0 && i > 0:
+				b.WriteString("; " + word + " ")
+			case j == 0:
+				b.WriteString(word + " ")
+			default:
+				b.WriteString(", ")
+			}
+			b.WriteString(name)
+		}
+	}
+	if left > 0 {
+		fmt.Fprintf(&b, " and %d more", left)
+	}
+	return b.String()
+}
+
+// write gives subject and text of a message that tells of the transitions. The lock is held.
+func (a *Alerter) write(ts []record.Transition) (string, string) {
+	all := a.events(ts)
+	var b strings.Builder
+	left := 0
+	for _, e := range all {
+		account := a.account(e)
+		if b.Len()+len(account) > maxNews {
+			account = a.headline(e) + "\n"
+		}
+		if b.Len()+len(account) > maxLines {
+			left++
+			continue
+		}
+		b.WriteString(account)
+	}
+	if left > 0 {
+		fmt.Fprintf(&b, "... and %d more\n", left)
+	}
+	b.WriteString("\n" + a.situation())
+	a.writeTraces(&b, all)
+	b.WriteString(a.signature())
+	return subject(all), b.String()
+}
+
+// signature ends a message: RFC 3676 section 4.3.
+func (a *Alerter) signature() string {
+	return strings.TrimRight("-- \nskywatch "+a.version, " ") + "\n"
+}
+
+// headline is an event in one line.
+func (a *Alerter) headline(e event) string {
+	t := e.last()
+	name := oneLine(t.Check, maxCell)
+	took := span(t.At.Sub(t.Began))
+	switch {
+	case e.end == nil:
+		return fmt.Sprintf("DOWN %s since %s: %s", name, a.clock(t.At), t.Reason)
+	case t.Gone:
+		return fmt.Sprintf("GONE %s: no longer watched, was down since %s (%s)", name, a.clock(t.Began), took)
+	case e.start != nil:
+		return fmt.Sprintf("UP %s: was down %s (%s)", name, a.between(t.Began, t.At), took)
+	}
+	return fmt.Sprintf("UP %s since %s, was down for %s", name, a.clock(t.At), took)
+}
+
+// account tells all of an event but its trace.
+func (a *Alerter) account(e event) string {
+	t := e.last()
+	var b strings.Builder
+	b.WriteString(a.headline(e) + "\n")
+	line := func(key, value string) {
+		if value != "" {
+			fmt.Fprintf(&b, "  %-10s%s\n", key+":", value)
+		}
+	}
+	line("Check", oneLine(t.Check, maxCell)+inGroup(t.Group))
+	line("Target", oneLine(t.Target, maxError))
+	line("Module", oneLine(t.Module, maxCell))
+	line("Since", a.clock(t.Began))
+	if e.end != nil {
+		line("Until", a.clock(t.At))
+	}
+	failure := e.start
+	if failure == nil && t.Gone {
+		failure = t
+	}
+	if failure != nil {
+		line("Reason", failure.Reason.String())
+		line("Error", oneLine(failure.Err, maxError))
+	}
+	if t.Attempts > 0 {
+		line("Attempts", fmt.Sprintf("%d, the last took %s", t.Attempts, t.Took.Round(time.Millisecond/10)))
+	}
+	line("Note", oneLine(t.Note, maxError))
+	a.writeChanges(&b, t.Changes)
+	return b.String() + "\n"
+}
+
+func inGroup(group string) string {
+	if group == "" {
+		return ""
+	}
+	return " (group " + oneLine(group, maxCell) + ")"
+}
+
+func (a *Alerter) writeChanges(b *strings.Builder, changes []record.Change) {
+	if len(changes) == 0 {
+		return
+	}
+	b.WriteString("  Changed since the last success:\n")
+	for _, c := range changes {
+		was, is := oneLine(c.Was, maxCell), oneLine(c.Is, maxCell)
+		switch {
+		case c.Was == "":
+			fmt.Fprintf(b, "    %s: %s (new)\n", oneLine(c.Key, maxName), is)
+		case c.Is == "":
+			fmt.Fprintf(b, "    %s: gone, was %s\n", oneLine(c.Key, maxName), was)
+		default:
+			fmt.Fprintf(b, "    %s: %s -> %s\n", oneLine(c.Key, maxName), was, is)
+		}
+	}
+}
+
+// writeTraces adds the traces, newest event last, as far as there is room: those of failures rather than of recoveries.
+func (a *Alerter) writeTraces(b *strings.Builder, all []event) {
+	left := 0
+	for _, e := range all {
+		t := e.start
+		if t == nil {
+			t = e.end
+		}
+		if t.Trace == "" {
+			continue
+		}
+		text := fmt.Sprintf("\nTrace of %s at %s:\n%s\n", oneLine(t.Check, maxCell), a.clock(t.At), indent(cutTrace(t.Trace)))
+		if b.Len()+len(text) > maxText-500 {
+			left++
+			continue
+		}
+		b.WriteString(text)
+	}
+	if left > 0 {
+		fmt.Fprintf(b, "\n%d more traces left out\n", left)
+	}
+}
+
+func indent(text string) string {
+	return "  " + strings.ReplaceAll(strings.TrimRight(text, "\n"), "\n", "\n  ")
+}
+
+// cutTrace keeps head and tail of a long trace, in whole lines.
+func cutTrace(text string) string {
+	if len(text) <= maxTrace {
+		return text
+	}
+	head := text[:maxTrace/2]
+	head = head[:strings.LastIndexByte(head, '\n')+1]
+	tail := text[len(text)-maxTrace/2:]
+	tail = tail[strings.IndexByte(tail, '\n')+1:]
+	note := fmt.Sprintf("... %d bytes left out ...\n", len(text)-len(head)-len(tail))
+	return head + note + tail
+}
+
+// oneLine makes text fit for a header or a table: no control characters, cut at a rune.
+func oneLine(s string, limit int) string {
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || r == utf8.RuneError {
+			return ' '
+		}
+		return r
+	}, s)
+	if len(s) <= limit {
+		return s
+	}
+	cut := limit - 3
+	for cut > 0 && !utf8.RuneStart(s[cut]) {
+		cut--
+	}
+	return s[:cut] + "..."
+}
+
+const clockForm = "2006-01-02 15:04:05"
+
+// clock gives a time in the configured zone, with its name.
+func (a *Alerter) clock(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.In(a.location).Format(clockForm + " MST")
+}
+
+// between gives a span of time, with the date of its end only where that differs.
+func (a *Alerter) between(from, to time.Time) string {
+	from, to = from.In(a.location), to.In(a.location)
+	if from.Format(time.DateOnly) == to.Format(time.DateOnly) {
+		return from.Format(clockForm) + "-" + to.Format("15:04:05 MST")
+	}
+	return from.Format(clockForm+" MST") + " - " + to.Format(clockForm+" MST")
+}
+
+// span gives a length of time in whole seconds, and below a minute in milliseconds.
+func span(d time.Duration) string {
+	if d < time.Minute {
+		return d.Round(time.Millisecond).String()
+	}
+	days, rest := d/(24*time.Hour), (d % (24 * time.Hour)).Round(time.Second)
+	if days > 0 {
+		return fmt.Sprintf("%dd%s", days, rest)
+	}
+	return rest.String()
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The skywatch Authors
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"github.com/alecthomas/kingpin/v2"
+
+	"skywatch/internal/config"
+	"skywatch/internal/probe"
+)
+
+// configCommand is `skywatch config check`.
+func (p *program) configCommand(app *kingpin.Application) {
+	c := app.Command("config", "Work on the configuration.").
+		Command("check", "Read the configuration, say whether it is good, and how long each check may take.")
+	p.outputFlag(c)
+	p.commands[c.FullCommand()] = func(context.Context) error { return p.checkConfig() }
+}
+
+// plan is a check as `config check` shows it.
+type plan struct {
+	Check    string  `json:"check"`
+	Module   string  `json:"module"`
+	Target   string  `json:"target"`
+	Every    float64 `json:"every_seconds"`
+	Attempts int     `json:"attempts"`
+	Timeout  float64 `json:"timeout_seconds"`
+	Worst    float64 `json:"worst_case_seconds"`
+	Skips    bool    `json:"may_skip_ticks"`
+}
+
+func (p *program) checkConfig() error {
+	cfg, err := p.load()
+	if err != nil {
+		return err
+	}
+	if p.output == "json" {
+		plans := make([]plan, len(cfg.Checks))
+		for i, c := range cfg.Checks {
+			plans[i] = plan{
+				c.Name, c.Module.Name, c.Target.String(), c.Every.Seconds(), c.Attempts, c.Timeout.Seconds(),
+				c.WorstCase().Seconds(), c.WorstCase() > c.Every,
+			}
+		}
+		return asJSON(p.stdout, plans)
+	}
+	return p.showPlans(cfg)
+}
+
+func (p *program) showPlans(cfg *config.Config) error {
+	fmt.Fprintf(p.stdout, "configuration %q is good: %s, %s, %s\n", cfg.Path,
+		count(len(cfg.Modules), "module"), count(len(cfg.Checks), "check"), count(len(cfg.Alerting.Notifiers), "notifier"))
+	if len(cfg.Checks) == 0 {
+		return nil
+	}
+	rows := [][]string{{"CHECK", "EVERY", "ATTEMPTS", "TIMEOUT", "WORST CASE", "NOTE"}}
+	for _, c := range cfg.Checks {
+		rows = append(rows, []string{c.Name, c.Every.String(), strconv.Itoa(c.Attempts), c.Timeout.String(), c.WorstCase().String(), skips(c)})
+	}
+	return table(p.stdout, rows...)
+}
+
+// skips tells what a check that may take longer than its interval does.
+func skips(c probe.Check) string {
+	if c.WorstCase() <= c.Every {
+		return ""
+	}
+	return "a failure may skip up to " + count(int((c.WorstCase()-1)/c.Every), "tick")
+}
+
+// count gives a number of things.
+func count(n int, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return strconv.Itoa(n) + " " + thing
+}

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The skywatch Authors
+
+package main
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	versioncollector "github.com/prometheus/client_golang/prometheus/collectors/version"
+
+	"skywatch/collector"
+	"skywatch/internal/probe"
+	"skywatch/internal/web"
+)
+
+// handler is all that is answered over HTTP.
+func (d *daemon) handler() http.Handler {
+	return web.NewHandler(web.Options{
+		Probe:      d.probeHandler(),
+		Metrics:    collector.NewMetricsHandler(d.registry, d.checks, d.log),
+		Config:     func() ([]byte, error) { return d.live.Current().YAML() },
+		Reload:     d.reload,
+		Ready:      d.ready,
+		Checks:     func() []probe.Check { return d.live.Current().Checks },
+		States:     d.alerter.States,
+		Pending:    d.alerter.Pending,
+		History:    d.store,
+		HistoryErr: d.store.Err,
+		Location:   d.location,
+		Version:    release(),
+		Exact:      bool(d.exact()),
+		Log:        d.log,
+	})
+}
+
+func (d *daemon) probeHandler() http.Handler {
+	return collector.NewHandler(collector.Options{
+		Module: func(name string) (*probe.Module, bool) {
+			m, ok := d.live.Current().Modules[name]
+			return m, ok
+		},
+		Run:           d.runner.request,
+		ModuleYAML:    func(m *probe.Module) ([]byte, error) { return d.live.Current().ModuleYAML(m.Name) },
+		Observe:       func(r probe.Result) { d.store.Observe(context.Background(), r) },
+		TimeoutOffset: d.offset(),
+		Exact:         bool(d.exact()),
+		Log:           d.log,
+		Registerer:    d.registry,
+	})
+}
+
+var errStarting = errors.New("the history is being opened")
+
+func (d *daemon) ready() error {
+	select {
+	case <-d.opened:
+		return nil
+	default:
+		return errStarting
+	}
+}
+
+// reload takes over a changed configuration file; not before the first one is in force.
+func (d *daemon) reload() error {
+	if err := d.ready(); err != nil {
+		return err
+	}
+	return d.live.Reload()
+}
+
+// newRegistry has what describes the process itself.
+func newRegistry() *prometheus.Registry {
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		versioncollector.NewCollector("skywatch"),
+		versioncollector.NewCollector("blackbox_exporter"),
+	)
+	return reg
+}
+
+func registerStrays(reg prometheus.Registerer, strays *atomic.Int64) {
+	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "skywatch_probe_stray",
+		Help: "Probers that still run after their deadline; a fault of skywatch.",
+	}, func() float64 { return float64(strays.Load()) }))
+}

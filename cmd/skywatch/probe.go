@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The skywatch Authors
+
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/alecthomas/kingpin/v2"
+	"github.com/prometheus/common/version"
+
+	"skywatch/collector"
+	"skywatch/internal/config"
+	"skywatch/internal/probe"
+	"skywatch/probes"
+)
+
+// errNoFile is what a missing configuration file gives.
+var errNoFile = fs.ErrNotExist
+
+// probeCommand is `skywatch probe MODULE TARGET`.
+func (p *program) probeCommand(app *kingpin.Application) {
+	c := app.Command("probe", "Make one attempt of a module at a target, as /probe does, and print trace and metrics; the exit status is 0 on success.")
+	module := c.Arg("module", "Name of a module.").Required().String()
+	target := c.Arg("target", "Address.").Required().String()
+	hostname := c.Flag("hostname", "What /probe takes as the parameter hostname.").PlaceHolder("NAME").String()
+	p.outputFlag(c)
+	p.commands[c.FullCommand()] = func(ctx context.Context) error { return p.probe(ctx, *module, *target, *hostname) }
+}
+
+func (p *program) probe(ctx context.Context, module, address, hostname string) error {
+	cfg, err := p.load()
+	if err != nil {
+		return err
+	}
+	c, err := p.single(cfg, module, address, hostname)
+	if err != nil {
+		return err
+	}
+	result := newRunner(p.proberLog(), nil).request(ctx, c)
+	if err := p.showProbe(result); err != nil {
+		return err
+	}
+	if !result.Success() {
+		return errShown
+	}
+	return nil
+}
+
+// single makes the check of a single attempt.
+func (p *program) single(cfg *config.Config, module, address, hostname string) (probe.Check, error) {
+	m := cfg.Modules[module]
+	if m == nil {
+		return probe.Check{}, fmt.Errorf("probing with module %q: not configured in %q, want one of %s",
+			module, cfg.Path, listed(slices.Sorted(maps.Keys(cfg.Modules))))
+	}
+	target := probe.NewTarget(address)
+	target.Hostname = hostname
+	if checker, ok := m.Prober.(collector.HostnameChecker); ok && hostname != "" {
+		if err := checker.CheckHostname(hostname); err != nil {
+			return probe.Check{}, err
+		}
+	}
+	return probe.Check{Module: m, Target: target, Origin: probe.OriginCommand, Timeout: p.timeout(m), Attempts: 1}, nil
+}
+
+// scrapeTimeout is what /probe assumes of a request that does not say.
+const scrapeTimeout = 120 * time.Second
+
+// timeout is that of a request without the scraper's header.
+func (p *program) timeout(m *probe.Module) time.Duration {
+	left := scrapeTimeout - p.offset()
+	if m.Timeout > 0 && m.Timeout < left {
+		return m.Timeout
+	}
+	return max(left, time.Second/10)
+}
+
+func (p *program) offset() time.Duration {
+	return time.Duration(p.timeoutOffset * float64(time.Second))
+}
+
+func (p *program) showProbe(r probe.Result) error {
+	if p.output == "json" {
+		return asJSON(p.stdout, newOutcome(r))
+	}
+	_, err := fmt.Fprintf(p.stdout, "%s\n%s", r.Trace, collector.AppendText(nil, r))
+	return err
+}
+
+// probeOptions is what all probers have in common; the configuration's directory is added as it is read.
+func (p *program) probeOptions() probes.Options {
+	return probes.Options{Compat: p.exact(), UserAgent: "skywatch/" + release()}
+}
+
+// release is the version that was set when skywatch was built.
+func release() string { return cmp.Or(version.Version, "unreleased") }
+
+// proberLog takes what probers log.
+func (p *program) proberLog() *slog.Logger {
+	return slog.New(newSink(p.stderr, p.logFormat, level(p.logProber)))
+}

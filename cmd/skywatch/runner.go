@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The skywatch Authors
+
+package main
+
+import (
+	"context"
+	"log/slog"
+	"sync/atomic"
+
+	"skywatch/internal/probe"
+)
+
+// The number of module + target pairs whose memory is kept.
+const (
+	requestMemories = 1000
+	checkMemories   = 20_000
+)
+
+// runner gives every probe its surroundings: memories that outlive reload, the log, the count of strays.
+type runner struct {
+	log     *slog.Logger
+	durable func(check, target string) probe.Store // for checks; nil = in memory
+	strays  atomic.Int64
+
+	requests     *memories // what probers of requests remember
+	requestCache *memories // the same, of tokens and secrets
+	checks       *memories // what probers of checks remember without a durable store
+	checkCache   *memories
+}
+
+func newRunner(log *slog.Logger, durable func(check, target string) probe.Store) *runner {
+	return &runner{
+		log: log, durable: durable,
+		requests: newMemories(requestMemories), requestCache: newMemories(requestMemories),
+		checks: newMemories(checkMemories), checkCache: newMemories(checkMemories),
+	}
+}
+
+// request runs the probe of a request.
+func (r *runner) request(ctx context.Context, c probe.Check) probe.Result {
+	p := pair{c.Module.Name, c.Target.String()}
+	return probe.Run(ctx, c, r.env(c, r.requests.of(p), r.requestCache.of(p), nil))
+}
+
+// check runs a check; ended is called when everything it started has ended.
+func (r *runner) check(ctx context.Context, c probe.Check, ended func()) probe.Result {
+	p := pair{c.Module.Name, c.Target.String()}
+	var store probe.Store
+	if r.durable != nil {
+		store = r.durable(c.Name, p.target) // by the name, so that it outlives a change of the module
+	} else {
+		store = r.checks.of(p)
+	}
+	return probe.Run(ctx, c, r.env(c, store, r.checkCache.of(p), ended))
+}
+
+func (r *runner) env(c probe.Check, store, cache probe.Store, ended func()) probe.Env {
+	env := probe.Env{Store: store, Cache: cache, Strays: &r.strays, Ended: ended}
+	if r.log.Enabled(context.Background(), slog.LevelError) {
+		log := r.log.With("module", c.Module.Name, "target", c.Target.String())
+		if c.Name != "" {
+			log = log.With("check", c.Name)
+		}
+		env.Log = log.Handler()
+	}
+	return env
+}

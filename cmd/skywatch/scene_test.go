@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The skywatch Authors
+
+package main
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"regexp"
+	"strconv"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// patience is how long a script waits for something that must happen; it is no measure of speed.
+const patience = 30 * time.Second
+
+type sceneKeyType struct{}
+
+var sceneKey sceneKeyType
+
+// scene is the world of one script: a web server whose status can be set, and a mail server that can be away.
+type scene struct {
+	web    *httptest.Server
+	status atomic.Int64
+	mail   *mailServer
+}
+
+func newScene(env *testscript.Env) *scene {
+	s := &scene{mail: newMailServer()}
+	s.status.Store(http.StatusOK)
+	s.web = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(int(s.status.Load()))
+		fmt.Fprintln(w, "here I am")
+	}))
+	env.Setenv("WEB", s.web.URL)
+	env.Setenv("SMTP", s.mail.address)
+	env.Defer(s.web.Close)
+	env.Defer(s.mail.leave)
+	return s
+}
+
+// commands are those of the scripts beside testscript's own.
+var commands = map[string]func(*testscript.TestScript, bool, []string){
+	"freeport": freePort,
+	"expand":   expandFiles,
+	"get":      func(ts *testscript.TestScript, neg bool, args []string) { fetch(ts, http.MethodGet, neg, args) },
+	"post":     func(ts *testscript.TestScript, neg bool, args []string) { fetch(ts, http.MethodPost, neg, args) },
+	"signal":   sendSignal,
+	"web":      setStatus,
+	"smtp":     setMail,
+	"mails":    wantMails,
+	"threaded": wantThread,
+}
+
+func theScene(ts *testscript.TestScript) *scene { return ts.Value(sceneKey).(*scene) }
+
+// freePort NAME... sets variables to ports nobody listens on.
+func freePort(ts *testscript.TestScript, _ bool, names []string) {
+	for _, name := range names {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		ts.Check(err)
+		defer l.Close()
+		ts.Setenv(name, strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
+	}
+}
+
+// expandFiles FILE... replaces $NAME by variables in files.
+func expandFiles(ts *testscript.TestScript, _ bool, files []string) {
+	for _, file := range files {
+		text := os.Expand(ts.ReadFile(file), ts.Getenv)
+		ts.Check(os.WriteFile(ts.MkAbs(file), []byte(text), 0o600))
+	}
+}
+
+// fetch [-until REGEXP] URL prints an answer; it waits until the server answers 200 (with ! not 200), and its text matches.
+func fetch(ts *testscript.TestScript, method string, neg bool, args []string) {
+	until := regexp.MustCompile("")
+	if len(args) == 3 && args[0] == "-until" {
+		until, args = regexp.MustCompile("(?m)"+args[1]), args[2:]
+	}
+	if len(args) != 1 {
+		ts.Fatalf("usage: [!] get [-until REGEXP] URL")
+	}
+	var last string
+	eventually(ts, func() bool {
+		status, body, err := request(method, args[0])
+		last = fmt.Sprint(status, " ", err, "\n", body)
+		if err != nil || (status == http.StatusOK) == neg || !until.MatchString(body) {
+			return false
+		}
+		io.WriteString(ts.Stdout(), body)
+		return true
+	}, func() string { return method + " " + args[0] + " gave " + last })
+}
+
+func request(method, url string) (int, string, error) {
+	r, err := http.NewRequest(method, url, nil)
+	if err != nil {
+		return 0, "", err
+	}
+	client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	response, err := client.Do(r)
+	if err != nil {
+		return 0, "", err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	return response.StatusCode, string(body), err
+}
+
+// eventually looks again and again until ok holds.
+func eventually(ts *testscript.TestScript, ok func() bool, why func() string) {
+	for end := time.Now().Add(patience); !ok(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			ts.Fatalf("waited %s in vain: %s", patience, why())
+		}
+	}
+}
+
+// sendSignal TERM|HUP|INT sends a signal to the programs in the background.
+func sendSignal(ts *testscript.TestScript, _ bool, args []string) {
+	signals := map[string]syscall.Signal{"TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP, "INT": syscall.SIGINT}
+	for _, c := range ts.BackgroundCmds() {
+		ts.Check(c.Process.Signal(signals[args[0]]))
+	}
+}
+
+// setStatus CODE makes the web server answer with it.
+func setStatus(ts *testscript.TestScript, _ bool, args []string) {
+	code, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	theScene(ts).status.Store(int64(code))
+}
+
+// setMail leaves|comes takes the mail server away or back.
+func setMail(ts *testscript.TestScript, _ bool, args []string) {
+	if args[0] == "leaves" {
+		theScene(ts).mail.leave()
+	} else {
+		ts.Check(theScene(ts).mail.come())
+	}
+}
+
+// wantMails N waits for N mails, writes them to mail/1.eml and so on, and fails if there are more.
+func wantMails(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	var mails []string
+	eventually(ts, func() bool {
+		mails = theScene(ts).mail.received()
+		return len(mails) >= want
+	}, func() string { return fmt.Sprintf("%d mails, want %d", len(mails), want) })
+	if len(mails) > want {
+		ts.Fatalf("%d mails, want %d:\n%s", len(mails), want, mails)
+	}
+	for i, text := range mails {
+		ts.Check(os.WriteFile(ts.MkAbs(fmt.Sprintf("mail/%d.eml", i+1)), []byte(text), 0o600))
+	}
+}
+
+var messageID = regexp.MustCompile(`(?m)^Message-I[dD]: (<.+>)\s*$`)
+
+// wantThread FIRST SECOND fails unless the second mail answers the first.
+func wantThread(ts *testscript.TestScript, _ bool, args []string) {
+	first := messageID.FindStringSubmatch(ts.ReadFile("mail/" + args[0] + ".eml"))
+	second := ts.ReadFile("mail/" + args[1] + ".eml")
+	if first == nil {
+		ts.Fatalf("mail %s has no Message-ID", args[0])
+	}
+	for _, header := range []string{"In-Reply-To", "References"} {
+		if !regexp.MustCompile(`(?m)^` + header + `: .*` + regexp.QuoteMeta(first[1])).MatchString(second) {
+			ts.Fatalf("mail %s has no %s: %s, want that", args[1], header, first[1])
+		}
+	}
+}

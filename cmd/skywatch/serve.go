@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The skywatch Authors
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"skywatch/alerting"
+	"skywatch/collector"
+	"skywatch/history"
+	"skywatch/internal/config"
+	"skywatch/internal/probe"
+	"skywatch/internal/schedule"
+	"skywatch/internal/web"
+)
+
+// What history offers is what alerting and web ask for.
+var (
+	_ alerting.Journal = (*history.Store)(nil)
+	_ alerting.Reader  = (*history.Store)(nil)
+	_ web.Reader       = (*history.Store)(nil)
+	_ probe.Observer   = (*history.Store)(nil)
+	_ probe.Observer   = (*alerting.Alerter)(nil)
+	_ probe.Observer   = (*collector.Checks)(nil)
+)
+
+// daemon is what `skywatch serve` is made of.
+type daemon struct {
+	*program
+	log       *slog.Logger
+	registry  *prometheus.Registry
+	live      *config.Live
+	store     *history.Store
+	alerter   *alerting.Alerter
+	checks    *collector.Checks
+	runner    *runner
+	scheduler *schedule.Scheduler
+	opened    chan struct{} // closed once the history was tried and the checks are known
+}
+
+// serve is `skywatch [serve]`.
+func (p *program) serve(ctx context.Context) error {
+	if p.configCheck {
+		return p.checkConfig()
+	}
+	log := slog.New(newSink(p.stderr, p.logFormat, level(p.logLevel)))
+	d, err := p.newDaemon(log)
+	if err != nil {
+		return p.explain(err)
+	}
+	log.Info("starting", "version", release(), "config", d.live.Current().Path, "checks", len(d.live.Current().Checks))
+	context.AfterFunc(ctx, func() { log.Info("stopping") })
+	if err := inOrder(ctx, d.schedule, d.answer, d.answerCommands, d.reloadOnHangup, d.alert, d.remember); err != nil {
+		return err
+	}
+	log.Info("stopped")
+	return nil
+}
+
+// newDaemon makes all parts; none runs yet and no file but the configuration was touched.
+func (p *program) newDaemon(log *slog.Logger) (*daemon, error) {
+	d := &daemon{program: p, log: log, registry: newRegistry(), opened: make(chan struct{})}
+	var err error
+	if d.live, err = config.NewLive(p.configPath(), p.probeOptions(), d.registry); err != nil {
+		return nil, err
+	}
+	c := d.live.Current()
+	d.store = history.New(history.Options{Config: c.History, Location: c.Location, Log: log, Registerer: d.registry})
+	d.alerter = alerting.New(alerting.Options{
+		Journal: d.store, Reader: d.store, Log: log, Registerer: d.registry, Version: release(),
+	})
+	d.checks = collector.NewChecks(d.alerter.State)
+	d.checks.Apply(c.Checks)
+	d.runner = newRunner(p.proberLog(), d.store.Memory)
+	d.scheduler = schedule.New(schedule.Options{
+		Run: d.runner.check, Observers: []probe.Observer{d.alerter, d.checks, d.store}, Concurrency: c.Concurrency, Registerer: d.registry,
+	})
+	registerStrays(d.registry, &d.runner.strays)
+	d.live.OnApply(func(c *config.Config) error {
+		if err := d.apply(c); err != nil {
+			return err
+		}
+		d.adopt(c.Checks)
+		if c.History != d.live.Current().History {
+			log.Warn("changed history settings take effect after a restart")
+		}
+		return nil
+	})
+	return d, nil
+}
+
+// apply takes over a new configuration; only the first step can refuse it.
+func (d *daemon) apply(c *config.Config) error {
+	if err := d.alerter.Apply(c.Alerting, c.Location, c.Checks); err != nil {
+		return err
+	}
+	d.checks.Apply(c.Checks)
+	d.scheduler.Limit(c.Concurrency)
+	d.scheduler.Apply(c.Checks)
+	d.log.Info("configuration is in force", "path", c.Path, "modules", len(c.Modules), "checks", len(c.Checks))
+	return nil
+}
+
+// remember owns the history. It brings back what the last process knew before anything new comes in.
+func (d *daemon) remember(ctx context.Context) error {
+	d.recall(ctx)
+	if err := d.apply(d.live.Current()); err != nil {
+		close(d.opened)
+		return err
+	}
+	close(d.opened)
+	return d.store.Run(ctx)
+}
+
+// recall opens the history. When that fails the store says so itself, in the log and on every page, and tries again later.
+func (d *daemon) recall(ctx context.Context) {
+	if d.store.Open(ctx) != nil {
+		return
+	}
+	d.adopt(d.live.Current().Checks)
+	counters, err := d.store.Counters(ctx)
+	if err != nil {
+		d.log.Error("counters begin anew", "err", err)
+		return
+	}
+	d.checks.Seed(counters)
+}
+
+// adopt hands the past of renamed checks to their new names.
+func (d *daemon) adopt(checks []probe.Check) {
+	for _, c := range checks {
+		if len(c.Was) == 0 {
+			continue
+		}
+		if err := d.store.Adopt(context.Background(), c.Name, c.Was); err != nil {
+			d.log.Error("history of a renamed check is not carried over", "check", c.Name, "err", err)
+		}
+	}
+}
+
+func (d *daemon) schedule(ctx context.Context) error {
+	if !d.waitOpened(ctx) {
+		return nil
+	}
+	return d.scheduler.Run(ctx)
+}
+
+func (d *daemon) alert(ctx context.Context) error {
+	if !d.waitOpened(ctx) {
+		return nil
+	}
+	return d.alerter.Run(ctx)
+}
+
+// waitOpened tells whether the daemon was opened before ctx ended.
+func (d *daemon) waitOpened(ctx context.Context) bool {
+	select {
+	case <-d.opened:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// answer serves HTTP; it does not wait for the history.
+func (d *daemon) answer(ctx context.Context) error {
+	if err := web.Serve(ctx, d.handler(), d.web, d.log); err != nil {
+		return fmt.Errorf("answering on %q: %w, want a free address", *d.web.WebListenAddresses, err)
+	}
+	return nil
+}
+
+// location is the zone in force.
+func (d *daemon) location() *time.Location { return d.live.Current().Location }

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The skywatch Authors
+
+package history
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"encoding/binary"
+	"errors"
+	"slices"
+	"time"
+
+	"skywatch/internal/probe"
+	"skywatch/internal/record"
+)
+
+// counted is the counters of a series, folded from its results below seq.
+type counted struct {
+	seq int64
+	record.Counters
+	changed bool
+}
+
+// foldRows is how many results one step folds: few enough that others need not wait long.
+const foldRows = 50_000
+
+// fold brings the saved counters up to date.
+func (s *Store) fold() error {
+	for s.folded < s.results.next {
+		if err := s.foldPiece(); err != nil {
+			return err
+		}
+	}
+	s.foldDue = false
+	return nil
+}
+
+// foldPiece folds the next results into the saved counters. Each series has its own watermark, so a step may take many commits.
+func (s *Store) foldPiece() error {
+	end := min(max(s.folded, s.results.oldest())+foldRows, s.results.next)
+	if s.folded >= end {
+		s.foldDue = false
+		return nil
+	}
+	all, err := s.countUntil(end)
+	if err != nil {
+		return err
+	}
+	var ids []int64
+	for id, c := range all {
+		if c.changed {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	for len(ids) > 0 {
+		if ids, err = s.saveCounters(ids, all, end); err != nil {
+			return err
+		}
+	}
+	if err := s.write(2, func(tx *sql.Tx) error { return setMeta(tx, "folded", end) }); err != nil {
+		return err
+	}
+	s.folded = end
+	return nil
+}
+
+// saveCounters writes the first of the given series as far as one transaction goes, and gives the rest.
+func (s *Store) saveCounters(ids []int64, all map[int64]*counted, end int64) (rest []int64, err error) {
+	var bodies [][]byte
+	bytes := 0
+	for _, id := range ids {
+		body := encodeCounters(all[id].Counters)
+		bytes += len(body) + 16
+		bodies = append(bodies, body)
+		if int64(2*bytes/pageFill+reservePages) > s.geo.txn/2 {
+			break
+		}
+	}
+	err = s.write(s.geo.txn/2+reservePages, func(tx *sql.Tx) error {
+		for i, body := range bodies {
+			_, err := tx.Exec(`INSERT INTO counters (series, seq, body) VALUES (?, ?, ?)
+				ON CONFLICT (series) DO UPDATE SET seq = excluded.seq, body = excluded.body`, ids[i], end, body)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return ids[len(bodies):], err
+}
+
+// countUntil gives the saved counters with the results up to end counted on top.
+func (s *Store) countUntil(end int64) (map[int64]*counted, error) {
+	all := map[int64]*counted{}
+	err := each(s.db, "SELECT series, seq, body FROM counters", nil, func(rows *sql.Rows) error {
+		var id int64
+		var body sql.RawBytes
+		c := &counted{}
+		if err := rows.Scan(&id, &c.seq, &body); err != nil {
+			return err
+		}
+		var err error
+		c.Counters, err = decodeCounters(body)
+		all[id] = c
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, part := range s.results.ranges(s.folded, end) {
+		err := each(s.db, "SELECT seq, at, series, verdict, reason, attempts, took FROM result WHERE slot BETWEEN ? AND ? AND seq >= ?",
+			[]any{part.first, part.last, s.folded}, func(rows *sql.Rows) error { return countRow(rows, all) })
+		if err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+func countRow(rows *sql.Rows, all map[int64]*counted) error {
+	var seq, at, series, verdict, reason, attempts, took int64
+	if err := rows.Scan(&seq, &at, &series, &verdict, &reason, &attempts, &took); err != nil {
+		return err
+	}
+	c := all[series]
+	if c == nil {
+		c = &counted{}
+		all[series] = c
+	}
+	if seq >= c.seq {
+		c.changed = true
+		c.Count(probe.Verdict(verdict), probe.Reason(reason), int(attempts), time.UnixMilli(at), time.Duration(took)*time.Microsecond)
+	}
+	return nil
+}
+
+// Counters gives what was counted of every series of checks since it was first seen, what is not yet stored included, by check and
+// target.
+func (s *Store) Counters(ctx context.Context) ([]record.Counters, error) {
+	byKey := map[seriesKey]*record.Counters{}
+	err := s.query(ctx, "reading counters from history", func() error {
+		clear(byKey)
+		all, err := s.countUntil(s.results.next)
+		if err != nil {
+			return err
+		}
+		return each(s.db, "SELECT id, name, target FROM series WHERE name <> ''", nil, func(rows *sql.Rows) error {
+			var id int64
+			var key seriesKey
+			if err := rows.Scan(&id, &key.check, &key.target); err != nil {
+				return err
+			}
+			if c := all[id]; c != nil {
+				mergeCounters(byKey, key, c.Counters)
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.countWaiting(byKey)
+	list := make([]record.Counters, 0, len(byKey))
+	for key, c := range byKey {
+		c.Check, c.Target = key.check, key.target
+		if !c.LastSuccess.IsZero() {
+			c.LastSuccess = c.LastSuccess.In(s.loc)
+		}
+		list = append(list, *c)
+	}
+	slices.SortFunc(list, func(a, b record.Counters) int {
+		return cmp.Or(cmp.Compare(a.Check, b.Check), cmp.Compare(a.Target, b.Target))
+	})
+	return list, nil
+}
+
+func (s *Store) countWaiting(byKey map[seriesKey]*record.Counters) {
+	rows, _ := s.waiting(queueSize)
+	for _, p := range rows {
+		if p.check == "" {
+			continue
+		}
+		c := byKey[keyOf(p)]
+		if c == nil {
+			c = &record.Counters{}
+			byKey[keyOf(p)] = c
+		}
+		c.Count(p.verdict, p.reason, p.attempts, time.UnixMilli(p.at), time.Duration(p.took)*time.Microsecond)
+	}
+}
+
+// mergeCounters adds the counters of a series; a renamed check may have two for one target.
+func mergeCounters(byKey map[seriesKey]*record.Counters, key seriesKey, c record.Counters) {
+	sum := byKey[key]
+	if sum == nil {
+		byKey[key] = &c
+		return
+	}
+	for i, n := range c.Results {
+		sum.Results[i] += n
+	}
+	for i, n := range c.Failures {
+		sum.Failures[i] += n
+	}
+	sum.Attempts += c.Attempts
+	sum.Durations.Merge(c.Durations)
+	if c.LastSuccess.After(sum.LastSuccess) {
+		sum.LastSuccess = c.LastSuccess
+	}
+}
+
+func encodeCounters(c record.Counters) []byte {
+	b := make([]byte, 0, 64+6*len(c.Durations.Buckets))
+	for _, n := range c.Results {
+		b = binary.AppendUvarint(b, n)
+	}
+	b = append(b, byte(len(c.Failures)))
+	for _, n := range c.Failures {
+		b = binary.AppendUvarint(b, n)
+	}
+	b = binary.AppendUvarint(b, c.Attempts)
+	b = binary.AppendVarint(b, toNano(c.LastSuccess))
+	return c.Durations.AppendBinary(b)
+}
+
+var errCounters = errors.New("reading counters: damaged, want counts and a histogram")
+
+func decodeCounters(b []byte) (c record.Counters, err error) {
+	next := func() uint64 {
+		v, n := binary.Uvarint(b)
+		if n <= 0 {
+			err, b = errCounters, nil
+			return 0
+		}
+		b = b[n:]
+		return v
+	}
+	for i := range c.Results {
+		c.Results[i] = next()
+	}
+	for i := range next() {
+		if n := next(); i < uint64(len(c.Failures)) {
+			c.Failures[i] = n
+		}
+		if err != nil {
+			return c, err
+		}
+	}
+	c.Attempts = next()
+	ns, n := binary.Varint(b)
+	if err != nil || n <= 0 {
+		return c, errCounters
+	}
+	if ns != 0 {
+		c.LastSuccess = time.Unix(0, ns)
+	}
+	c.Durations, _, err = record.ReadHistogram(b[n:])
+	return c, err
+}

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The skywatch Authors
+
+package history
+
+import (
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"skywatch/internal/probe"
+	"skywatch/internal/record"
+)
+
+func testRandom(seed int64) *rand.Rand { return rand.New(rand.NewPCG(uint64(seed), 1)) }
+
+func loadStates(t testing.TB, s *Store) []record.CheckState {
+	t.Helper()
+	saved, err := s.Load(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return saved.States
+}
+
+// States that only grew older are written once an hour and at the end; all others with the next flush.
+func TestKeptStatesAreWrittenLazily(t *testing.T) {
+	clock := newTestClock()
+	s := openStore(t, testOptions(t, clock))
+	st := record.CheckState{Check: "a", State: record.Up, Since: clock.Now(), LastSeen: clock.Now()}
+	at := func(d time.Duration) record.CheckState {
+		st.LastSeen = clock.step(d)
+		s.Keep([]record.CheckState{st})
+		return st
+	}
+	look := func(want record.CheckState) {
+		t.Helper()
+		if diff := cmp.Diff([]record.CheckState{want}, loadStates(t, s)); diff != "" {
+			t.Errorf("states (-want +got):\n%s", diff)
+		}
+	}
+	first := at(time.Minute)
+	if got := loadStates(t, s); got != nil {
+		t.Errorf("states %v before the flush", got)
+	}
+	flushNow(t, s)
+	look(first)
+	at(time.Minute)
+	flushNow(t, s)
+	look(first)
+	st.Facts = []probe.Fact{{Key: "address", Value: "1"}}
+	second := at(time.Minute)
+	flushNow(t, s)
+	look(second)
+	third := at(2 * time.Hour)
+	flushNow(t, s)
+	look(third)
+	last := at(time.Minute)
+	s = reopenStore(t, s)
+	look(last)
+}
+
+func TestMemory(t *testing.T) {
+	clock := newTestClock()
+	s := openStore(t, testOptions(t, clock))
+	m := s.Memory("a", "t")
+	if _, ok := m.Get("k"); ok {
+		t.Error("an unknown key has a value")
+	}
+	must(t, m.Put("k", []byte("1")))
+	must(t, m.Put("k", []byte("2")))
+	must(t, s.Memory("a", "other").Put("k", []byte("3")))
+	s = reopenStore(t, s)
+	m = s.Memory("a", "t")
+	if got, ok := m.Get("k"); !ok || string(got) != "2" {
+		t.Errorf("after a restart: %q, %v", got, ok)
+	}
+	if err := m.Put("k", make([]byte, probe.StoreValueBytes+1)); err == nil || !strings.Contains(err.Error(), "want at most 4096") {
+		t.Errorf("a large value: %v", err)
+	}
+	must(t, m.Delete("k"))
+	must(t, m.Delete("k"))
+	if _, ok := m.Get("k"); ok {
+		t.Error("a deleted key has a value")
+	}
+	for i := range probe.StoreKeys {
+		must(t, m.Put(string(rune('A'+i)), nil))
+	}
+	if err := m.Put("more", nil); err == nil || !strings.Contains(err.Error(), "want at most 64") {
+		t.Errorf("a key too many: %v", err)
+	}
+	must(t, m.Put("A", []byte("again")))
+	var err error
+	for i := 0; i < 100 && err == nil; i++ {
+		err = s.Memory("b", string(rune('A'+i))).Put("k", make([]byte, 4096))
+	}
+	if err == nil || !strings.Contains(err.Error(), "the memories of all checks") {
+		t.Errorf("the share of all memories: %v", err)
+	}
+}
+
+func TestAdopt(t *testing.T) {
+	clock := newTestClock()
+	s := openStore(t, testOptions(t, clock))
+	at := clock.Now()
+	st, tr, ds := fallen(1, "old", at, "")
+	must(t, s.Record(t.Context(), []record.CheckState{st}, []record.Transition{tr}, ds))
+	s.Observe(t.Context(), up("old", at))
+	flushNow(t, s)
+	s.Observe(t.Context(), up("old", at)) // still waits
+	s.Keep([]record.CheckState{st})
+	must(t, s.Memory("old", "t").Put("k", []byte("v")))
+	for range 2 {
+		must(t, s.Adopt(t.Context(), "new", []string{"older", "old", "new"}))
+	}
+	st.Check = "new"
+	flushNow(t, s)
+	if diff := cmp.Diff([]record.CheckState{st}, loadStates(t, s)); diff != "" {
+		t.Errorf("states (-want +got):\n%s", diff)
+	}
+	s.Observe(t.Context(), up("new", at))
+	if list, err := s.Results(t.Context(), "new", 10); err != nil || len(list) != 3 {
+		t.Errorf("%d results, %v, want 3", len(list), err)
+	}
+	counters, err := s.Counters(t.Context())
+	if err != nil || len(counters) != 2 || counters[0].Check != "new" || counters[0].Results[0]+counters[1].Results[0] != 3 {
+		t.Errorf("counters %+v, %v", counters, err)
+	}
+	if list, err := s.Transitions(t.Context(), "new", 10); err != nil || len(list) != 1 {
+		t.Errorf("%d transitions, %v, want 1", len(list), err)
+	}
+	if got, ok := s.Memory("new", "t").Get("k"); !ok || string(got) != "v" {
+		t.Errorf("memory: %q, %v", got, ok)
+	}
+}

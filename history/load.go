@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The skywatch Authors
+
+package history
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"skywatch/internal/record"
+)
+
+// Load gives what alerting left behind: states, all that is still to be sent, the threads of open incidents.
+func (s *Store) Load(ctx context.Context) (record.Saved, error) {
+	var saved record.Saved
+	err := s.query(ctx, "loading the journal from history", func() (err error) {
+		saved, err = s.loadJournal()
+		return err
+	})
+	if err != nil {
+		return record.Saved{}, err
+	}
+	return saved, nil
+}
+
+func (s *Store) loadJournal() (saved record.Saved, err error) {
+	if err := s.db.QueryRow("SELECT value FROM meta WHERE key = 'instance'").Scan(&saved.Instance); err != nil {
+		return saved, err
+	}
+	last, err := s.metaInt("last_summary", 0)
+	if err != nil {
+		return saved, err
+	}
+	saved.LastSummary = s.fromNano(last)
+	if saved.States, err = s.loadStates(); err != nil {
+		return saved, err
+	}
+	out := &saved.Outbox
+	if out.Messages, err = s.loadMessages(); err != nil {
+		return saved, err
+	}
+	if out.Deliveries, err = s.loadDeliveries(); err != nil {
+		return saved, err
+	}
+	if out.Threads, err = s.loadThreads(); err != nil {
+		return saved, err
+	}
+	out.Transitions, err = s.loadTransitions(`WHERE t.id IN (SELECT transition FROM delivery WHERE message = 0
+		OR message IN (SELECT id FROM message WHERE state IN (1, 4))) ORDER BY t.id`)
+	if err != nil {
+		return saved, err
+	}
+	return saved, s.addTraces(out.Transitions)
+}
+
+func (s *Store) loadStates() (states []record.CheckState, err error) {
+	err = each(s.db, `SELECT name, module, target, state, since, last_success, last_seen, incident, reason, err, facts FROM state ORDER BY name`,
+		nil, func(rows *sql.Rows) error {
+			var st record.CheckState
+			var since, success, seen int64
+			var facts []byte
+			err := rows.Scan(&st.Check, &st.Module, &st.Target, &st.State, &since, &success, &seen, &st.Incident, &st.Reason, &st.Err, &facts)
+			if err != nil {
+				return err
+			}
+			st.Since, st.LastSuccess, st.LastSeen = s.fromNano(since), s.fromNano(success), s.fromNano(seen)
+			states = append(states, st)
+			return json.Unmarshal(facts, &states[len(states)-1].Facts)
+		})
+	return states, err
+}
+
+func (s *Store) loadMessages() (list []record.Message, err error) {
+	err = each(s.db, `SELECT id, notifier, kind, message_id, in_reply_to, refs, subject, text, transitions, sealed_at, tried, next_at, state,
+		doubtful, error FROM message WHERE state IN (1, 4) ORDER BY id`, nil, func(rows *sql.Rows) error {
+		var m record.Message
+		var sealed, next int64
+		var refs, text, transitions []byte
+		err := rows.Scan(&m.ID, &m.Notifier, &m.Kind, &m.MessageID, &m.InReplyTo, &refs, &m.Subject, &text, &transitions, &sealed, &m.Tried,
+			&next, &m.State, &m.Doubtful, &m.Error)
+		if err != nil {
+			return err
+		}
+		m.SealedAt, m.NextAt = s.fromNano(sealed), s.fromNano(next)
+		if m.Text, err = unpack(text); err != nil {
+			return err
+		}
+		if err := json.Unmarshal(refs, &m.References); err != nil {
+			return err
+		}
+		list = append(list, m)
+		return json.Unmarshal(transitions, &list[len(list)-1].Transitions)
+	})
+	return list, err
+}
+
+func (s *Store) loadDeliveries() (list []record.Delivery, err error) {
+	err = each(s.db, `SELECT transition, notifier, message FROM delivery
+		WHERE message = 0 OR message IN (SELECT id FROM message WHERE state IN (1, 4)) ORDER BY transition, notifier`, nil,
+		func(rows *sql.Rows) error {
+			var d record.Delivery
+			defer func() { list = append(list, d) }()
+			return rows.Scan(&d.Transition, &d.Notifier, &d.Message)
+		})
+	return list, err
+}
+
+func (s *Store) loadThreads() (list []record.Thread, err error) {
+	err = each(s.db, `SELECT d.transition, d.notifier, m.message_id FROM state s JOIN delivery d ON d.transition = s.incident
+		JOIN message m ON m.id = d.message WHERE s.incident <> 0 ORDER BY d.transition, d.notifier`, nil, func(rows *sql.Rows) error {
+		var t record.Thread
+		defer func() { list = append(list, t) }()
+		return rows.Scan(&t.Incident, &t.Notifier, &t.MessageID)
+	})
+	return list, err
+}
+
+// storedTransition is a transition with the id of its trace.
+type storedTransition struct {
+	record.Transition
+	trace int64
+}
+
+const transitionColumns = `t.id, t.name, t.grp, t.module, t.target, t.from_state, t.to_state, t.at, t.noticed, t.gone, t.incident, t.began,
+	t.reason, t.err, t.attempts, t.took, t.changes, t.note, t.trace`
+
+// loadTransitions selects transitions t, without their traces.
+func (s *Store) loadTransitions(where string, args ...any) ([]record.Transition, error) {
+	var list []record.Transition
+	err := each(s.db, "SELECT "+transitionColumns+" FROM transition t "+where, args, func(rows *sql.Rows) error {
+		t, err := s.scanTransition(rows)
+		list = append(list, t.Transition)
+		return err
+	})
+	return list, err
+}
+
+func (s *Store) scanTransition(rows *sql.Rows, also ...any) (storedTransition, error) {
+	var t storedTransition
+	var at, noticed, began, took int64
+	var changes []byte
+	to := append([]any{&t.ID, &t.Check, &t.Group, &t.Module, &t.Target, &t.From, &t.To, &at, &noticed, &t.Gone, &t.Incident, &began,
+		&t.Reason, &t.Err, &t.Attempts, &took, &changes, &t.Note, &t.trace}, also...)
+	if err := rows.Scan(to...); err != nil {
+		return t, err
+	}
+	t.At, t.Noticed, t.Began, t.Took = s.fromNano(at), s.fromNano(noticed), s.fromNano(began), time.Duration(took)
+	return t, json.Unmarshal(changes, &t.Changes)
+}
+
+// addTraces gives transitions the text of their traces; an evicted trace leaves none.
+func (s *Store) addTraces(ts []record.Transition) error {
+	for i := range ts {
+		var body []byte
+		err := s.db.QueryRow("SELECT body FROM trace WHERE id = (SELECT trace FROM transition WHERE id = ?)", ts[i].ID).Scan(&body)
+		if errors.Is(err, sql.ErrNoRows) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if ts[i].Trace, err = unpack(body); err != nil {
+			return err
+		}
+	}
+	return nil
+}

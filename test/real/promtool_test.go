@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The skywatch Authors
+
+//go:build real
+
+package real
+
+import (
+	"net/url"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// TestPromtool holds what skywatch exports to the rules of Prometheus' own linter.
+func TestPromtool(t *testing.T) {
+	s, p := newSink(t), newPatient(t)
+	d := newDaemon(t, t.TempDir(), p.config(3, s, "{path: skywatch.db}"))
+	d.start()
+	d.awaitSum("every check to be up", 3, "skywatch_check_up")
+	probe := "/probe?module=site&target=" + url.QueryEscape(p.URL)
+	expectLint(t, d, "/metrics")
+	expectLint(t, d, probe)
+	p.ill.Store(true)
+	d.awaitSum("every check to be down", 0, "skywatch_check_up")
+	d.awaitEmptyOutbox()
+	expectLint(t, d, "/metrics")
+	expectLint(t, d, probe)
+}
+
+func expectLint(t *testing.T, d *daemon, path string) {
+	t.Helper()
+	text, err := d.get(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lint := exec.Command("promtool", "check", "metrics")
+	lint.Stdin = strings.NewReader(text)
+	if out, err := lint.CombinedOutput(); err != nil || len(out) > 0 {
+		t.Errorf("promtool check metrics of %s: %v\n%s\nin:\n%s", path, err, out, text)
+	}
+}
