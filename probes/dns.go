@@ -7,7 +7,6 @@ package probes
 
 import (
 	"context"
-	"net"
 	"net/netip"
 	"slices"
 	"time"
@@ -103,7 +102,7 @@ func (d *DNS) prepare(ctx context.Context, t probe.Target, r *probe.Recorder) (*
 	if d.unusable.secure != nil {
 		return nil, probe.Failf(probe.ReasonConfig, "querying %q: %w", t, d.unusable.secure)
 	}
-	return &dnsQuery{DNS: d, r: r, host: host, address: netip.AddrPortFrom(addr, port), server: net.JoinHostPort(host, portText(port)), what: d.what()}, nil
+	return &dnsQuery{DNS: d, r: r, host: host, address: netip.AddrPortFrom(addr, port), server: joinHostPort(host, port), what: d.what()}, nil
 }
 
 // what is the question for errors and the trace.

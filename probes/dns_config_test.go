@@ -116,7 +116,7 @@ func TestRRRules(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := ""
-		if err := c.rules.judge(c.records); err != nil {
+		if err := c.rules.judge(c.records, probe.Evidence); err != nil {
 			got = err.Error()
 		}
 		if got != c.want {

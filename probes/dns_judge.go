@@ -16,9 +16,6 @@ import (
 	"skywatch/internal/probe"
 )
 
-// answerFact is how much of the answer is compared with that of the last success.
-const answerFact = 500
-
 // record sets what a response shows by itself.
 func (d *DNS) record(response *dns.Msg, r *probe.Recorder) {
 	r.Set(dnsSucceeded, 1)
@@ -51,8 +48,7 @@ func answerText(answer []dns.RR) string {
 		texts[i] = dns.TypeToString[rr.Header().Rrtype] + " " + strings.TrimPrefix(rr.String(), rr.Header().String())
 	}
 	slices.Sort(texts)
-	text := strings.ToValidUTF8(strings.Join(texts, ", "), "")
-	return strings.ToValidUTF8(text[:min(len(text), answerFact)], "")
+	return strings.ToValidUTF8(strings.Join(texts, ", "), "")
 }
 
 func rcodeName(code int) string {
@@ -81,24 +77,24 @@ func (d *DNS) judge(response *dns.Msg, what string, r *probe.Recorder) error {
 			texts[j] = rr.String()
 			r.Log.Debug("record", "section", s.name, "rr", texts[j])
 		}
-		if err := s.rules.judge(texts); err != nil {
+		if err := s.rules.judge(texts, r.Evidence); err != nil {
 			return probe.Failf(probe.ReasonResponse, "querying %s: %s section: %w", what, s.name, err)
 		}
 	}
 	return nil
 }
 
-// judge applies the four rules to the records of a section.
-func (v *RRRules) judge(records []string) error {
+// judge applies the four rules to the records of a section. evidence quotes a record for an error.
+func (v *RRRules) judge(records []string, evidence func(string) string) error {
 	for _, rr := range records {
 		if re := firstOf(v.matches, rr, true); re != nil {
-			return fmt.Errorf("found %s, want none that matches %q", probe.Evidence(rr), re)
+			return fmt.Errorf("found %s, want none that matches %q", evidence(rr), re)
 		}
 		if re := firstOf(v.allMatch, rr, false); re != nil {
-			return fmt.Errorf("found %s, want all to match %q", probe.Evidence(rr), re)
+			return fmt.Errorf("found %s, want all to match %q", evidence(rr), re)
 		}
 		if re := firstOf(v.notMatches, rr, false); re != nil {
-			return fmt.Errorf("found %s, want all to match %q", probe.Evidence(rr), re)
+			return fmt.Errorf("found %s, want all to match %q", evidence(rr), re)
 		}
 	}
 	if len(v.notMatches) > 0 && len(records) == 0 {

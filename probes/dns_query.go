@@ -14,7 +14,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"strconv"
 	"syscall"
 	"time"
 
@@ -117,7 +116,7 @@ func (q *dnsQuery) overTCP(conn net.Conn, wire []byte, id uint16) (*dns.Msg, err
 func (q *dnsQuery) unpack(wire []byte, id uint16) (*dns.Msg, error) {
 	message := new(dns.Msg)
 	if err := message.Unpack(wire); err != nil {
-		return nil, q.badMessage(err.Error()+" in "+probe.Evidence(string(wire)), "a DNS message")
+		return nil, q.badMessage(err.Error()+" in "+q.r.Evidence(string(wire)), "a DNS message")
 	}
 	if message.Id != id {
 		return nil, q.badMessage("message with another id", "the response to our query")
@@ -142,5 +141,3 @@ func (q *dnsQuery) wireError(err error) error {
 	}
 	return probe.Failf(reason, "querying %q for %s: %w, want a response", q.server, q.what, what)
 }
-
-func portText(port uint16) string { return strconv.Itoa(int(port)) }

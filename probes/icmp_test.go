@@ -39,11 +39,11 @@ var _ = enroll("icmp", subject{
 	},
 })
 
-// peer is what answers a prober over UDP, as if it were a host. It gets each message and says what is sent back.
-type peer func(request *icmp.Message) [][]byte
+// icmpPeer is what answers a prober over UDP, as if it were a host. It gets each message and says what is sent back.
+type icmpPeer func(request *icmp.Message) [][]byte
 
 // echoes makes a module whose socket leads to a peer.
-func echoes(t testing.TB, raw bool, p peer) *probe.Module {
+func echoes(t testing.TB, raw bool, p icmpPeer) *probe.Module {
 	t.Helper()
 	server := packetUDP(t, func(query []byte) [][]byte {
 		request, err := icmp.ParseMessage(protocolICMP, query)

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"strconv"
 	"strings"
 
 	"skywatch/internal/probe"
@@ -50,4 +51,9 @@ func splitOptionalPort(ctx context.Context, t probe.Target, text string, standar
 		return "", 0, probe.Failf(probe.ReasonConfig, "reading target %q: unknown port %q, want host:port", t, service)
 	}
 	return host, uint16(number), nil
+}
+
+// joinHostPort is the inverse of splitOptionalPort.
+func joinHostPort(host string, port uint16) string {
+	return net.JoinHostPort(host, strconv.Itoa(int(port)))
 }
