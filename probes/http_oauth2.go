@@ -104,8 +104,11 @@ func tokenError(server string, err error) error {
 			server, refused.Response.StatusCode, probe.Evidence(string(refused.Body)))
 	}
 	reason := probe.ReasonOf(err)
-	if reason == probe.ReasonInternal {
+	switch reason {
+	case probe.ReasonInternal:
 		reason = probe.ReasonProtocol
+	case probe.ReasonTimeout:
+		return probe.Failf(reason, "asking %q for a token: no answer in time, want a token", server)
 	}
 	var u *url.Error
 	if errors.As(err, &u) {
