@@ -30,6 +30,7 @@ const (
 
 // httpBody reads a response's body: it decompresses, counts, bounds, and keeps the first bytes as evidence.
 type httpBody struct {
+	wire   *wireReader
 	source io.Reader // nil = nothing can be read
 	limit  int64     // body_size_limit; 0 = none
 	size   int64     // read so far, after decompression
@@ -40,18 +41,36 @@ type httpBody struct {
 // newHTTPBody unpacks as the module says; what the response says is not asked. An unknown compression is reported when the body was
 // to be read, and leaves it as it is, so that its length still shows.
 func newHTTPBody(wire io.Reader, compression string, limit int64) (*httpBody, error) {
-	source, err := decompress(wire, compression)
-	return &httpBody{source: source, limit: limit}, err
+	noting := &wireReader{Reader: wire}
+	source, err := decompress(noting, compression)
+	return &httpBody{wire: noting, source: source, limit: limit}, err
 }
 
-func decompress(wire io.Reader, compression string) (io.Reader, error) {
+// wireReader notes why the transfer ended, since decompressors may hide that.
+type wireReader struct {
+	io.Reader
+	err error
+}
+
+func (w *wireReader) Read(p []byte) (int, error) {
+	n, err := w.Reader.Read(p)
+	if err != nil && err != io.EOF {
+		w.err = err
+	}
+	return n, err
+}
+
+func decompress(wire *wireReader, compression string) (io.Reader, error) {
 	switch strings.ToLower(compression) {
 	case "", "identity":
 		return wire, nil
 	case "gzip":
 		unpacked, err := gzip.NewReader(wire)
+		if err != nil && bodyReason(wire.err) == probe.ReasonTimeout {
+			return nil, probe.Failf(probe.ReasonTimeout, "reading the body: no end of it in time after 0 bytes, want all of it")
+		}
 		if err != nil {
-			return nil, probe.Failf(bodyReason(err), "reading the body: %s, want gzip as compression says", strings.TrimPrefix(err.Error(), "gzip: "))
+			return nil, probe.Failf(probe.ReasonProtocol, "reading the body: %s, want gzip as compression says", strings.TrimPrefix(err.Error(), "gzip: "))
 		}
 		return unpacked, nil
 	case "br":
@@ -95,6 +114,9 @@ func (b *httpBody) broken(err error) error {
 	var typed *probe.Error
 	if errors.As(err, &typed) {
 		return err
+	}
+	if b.wire.err != nil {
+		err = b.wire.err
 	}
 	reason := bodyReason(err)
 	if reason == probe.ReasonTimeout {

@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"skywatch/internal/probe"
 )
@@ -167,12 +168,15 @@ func (v *httpVerdict) protocol(wanted bool) {
 }
 
 // broken is the failure of a probe that got no response to judge.
-func (p *httpProbe) broken(err error) error {
+func (p *httpProbe) broken(ctx context.Context, err error) error {
 	var u *url.Error
 	if errors.As(err, &u) {
 		err = u.Err // the rest repeats the URL
 	}
 	trip, reason := p.trace.last(), probe.ReasonOf(err)
+	if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
+		reason = probe.ReasonTimeout // half a header that ends there is no error of the peer's
+	}
 	handshake := !trip.tlsStart.IsZero() && trip.tlsDone.IsZero()
 	var op *net.OpError
 	switch {
@@ -184,12 +188,12 @@ func (p *httpProbe) broken(err error) error {
 		return probe.Failf(probe.ReasonTLS, "fetching %q: TLS handshake: %s, want a verified connection", p.url, strings.TrimPrefix(err.Error(), "tls: "))
 	case reason == probe.ReasonConnect, trip.connected.IsZero():
 		return probe.Failf(probe.ReasonConnect, "fetching %q: %w", p.url, err)
-	case errors.Is(err, io.EOF):
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return probe.Failf(probe.ReasonProtocol, "fetching %q: the connection was closed, want a response", p.url)
 	case errors.Is(err, context.Canceled):
 		return p.failed(err)
 	}
-	return probe.Failf(probe.ReasonProtocol, "fetching %q: %s, want a response", p.url, cut(err.Error()))
+	return probe.Failf(probe.ReasonProtocol, "fetching %q: %s, want a response", p.url, cut(strings.TrimPrefix(err.Error(), "net/http: HTTP/1.x transport connection broken: ")))
 }
 
 // cut shortens a text that quotes a peer.

@@ -77,7 +77,7 @@ func (p *httpProbe) fetch(ctx context.Context, trips *httpRoundTrips, req *http.
 	resp, err := client.Do(req.WithContext(httptrace.WithClientTrace(ctx, p.trace.hooks())))
 	p.r.Set(httpRedirects, float64(p.redirects))
 	if err != nil {
-		return p.broken(err)
+		return p.broken(ctx, err)
 	}
 	defer resp.Body.Close()
 	return p.judge(resp)
