@@ -209,7 +209,7 @@ func (s *stage) play() (calls, replies int) {
 			s.noteDoubts()
 			p = s.live()
 		}
-		time.Sleep(s.begin.Add(at + 10*time.Second).Sub(time.Now()))
+		time.Sleep(time.Until(s.begin.Add(at + 10*time.Second)))
 	}
 	time.Sleep(2 * time.Hour) // a refusal for good waits long
 	calls, replies = s.calls, s.replies
