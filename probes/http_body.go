@@ -6,10 +6,10 @@
 package probes
 
 import (
+	"bytes"
 	"compress/flate"
 	"compress/gzip"
 	"errors"
-	"fmt"
 	"io"
 	"strings"
 	"unicode/utf8"
@@ -25,7 +25,7 @@ const (
 	httpWireBytes     = 4 << 30  // received on one connection
 	httpBodyBytes     = 4 << 30  // of a body after decompression
 	httpMatchBytes    = 16 << 20 // of a body that regular expressions look at, since it is held in memory
-	httpEvidenceBytes = 160      // of a body that an error quotes
+	httpEvidenceBytes = 4 << 10  // of a body kept for an error, masked and cut there
 )
 
 // httpBody reads a response's body: it decompresses, counts, bounds, and keeps the first bytes as evidence.
@@ -134,12 +134,13 @@ func (b *httpBody) tooLarge() error {
 
 // all gives the whole body for matching.
 func (b *httpBody) all() ([]byte, error) {
-	text, err := io.ReadAll(io.LimitReader(b, httpMatchBytes+1))
-	if err == nil && len(text) > httpMatchBytes {
+	var text bytes.Buffer
+	_, err := text.ReadFrom(io.LimitReader(b, httpMatchBytes+1))
+	if err == nil && text.Len() > httpMatchBytes {
 		err = probe.Failf(probe.ReasonResponse, "reading the body: it is longer than %s, want less to match regular expressions against it",
 			probe.Bytes(httpMatchBytes))
 	}
-	return text, err
+	return text.Bytes(), err
 }
 
 // drain reads what is left.
@@ -149,7 +150,7 @@ func (b *httpBody) drain() error {
 }
 
 // evidence is the beginning of a readable body, ready to follow an error's text; "" when there is nothing worth to show.
-func (b *httpBody) evidence() string {
+func (b *httpBody) evidence(r *probe.Recorder) string {
 	text := b.start
 	for cut := 0; cut < utf8.UTFMax && !utf8.Valid(text) && len(text) > 0; cut++ {
 		text = text[:len(text)-1]
@@ -157,7 +158,7 @@ func (b *httpBody) evidence() string {
 	if len(text) == 0 || !utf8.Valid(text) {
 		return ""
 	}
-	return fmt.Sprintf("; the body begins %s", probe.Evidence(string(text)))
+	return "; the body begins " + r.Evidence(string(text))
 }
 
 // bodyReason tells a broken transfer from a slow one.
