@@ -212,11 +212,10 @@ func (s *stage) play() (calls, replies int) {
 		time.Sleep(time.Until(s.begin.Add(at + 10*time.Second)))
 	}
 	time.Sleep(2 * time.Hour) // a refusal for good waits long
-	calls, replies = s.calls, s.replies
 	p.cancel()
 	p.done.Wait()
 	s.server.served.Wait()
-	return calls, replies
+	return s.calls, s.replies
 }
 
 // noteDoubts keeps what the disk does not know after a crash.
