@@ -90,8 +90,7 @@ func (p *httpProbe) failed(err error) error {
 
 // resolve finds the target's address, unless a proxy is to do that.
 func (p *httpProbe) resolve(ctx context.Context) error {
-	proxied := p.Client.Proxy.ProxyFromEnvironment || p.Client.proxy != nil
-	if proxied && p.SkipResolvePhaseWithProxy {
+	if p.Client.proxy != nil && p.SkipResolvePhaseWithProxy {
 		return nil
 	}
 	host, err := asciiHost(p.url.Hostname())
