@@ -59,6 +59,8 @@ type Alerter struct {
 	expired     []string // subjects given up since the last summary
 }
 
+var _ probe.Observer = (*Alerter)(nil)
+
 // thread is the incident as one notifier knows it.
 type thread struct {
 	incident int64

@@ -15,7 +15,7 @@ import (
 
 // Apply sets what is watched and who is told, at start and at each reload. The first call reads the journal too. A check that is gone
 // while down ends its incident with "no longer watched"; one with a former name in Was takes over that one's state. The messages of a
-// notifier that is gone are parked.
+// notifier that is gone are parked; what waits for its next attempt is tried at once after a reload.
 func (a *Alerter) Apply(config Config, location *time.Location, checks []probe.Check) error {
 	if err := config.Validate(); err != nil {
 		return err
@@ -70,6 +70,9 @@ func (a *Alerter) swap(config Config, location *time.Location, checks []probe.Ch
 	}
 	for _, l := range a.lanes {
 		l.notifier = nil
+		for _, x := range l.pending() {
+			x.NextAt = plain(a.now())
+		}
 	}
 	for _, n := range config.Notifiers {
 		l := a.lane(n.Name)

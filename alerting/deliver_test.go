@@ -4,8 +4,12 @@
 package alerting
 
 import (
+	"context"
+	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -232,5 +236,81 @@ func TestGivenUpAfterExpire(t *testing.T) {
 		if want := "given up: dead: DOWN A (server away)"; !strings.Contains(text, want) {
 			t.Errorf("summary:\n%s\nwant %q in it", text, want)
 		}
+	})
+}
+
+func TestARoundWithoutADaemonTellsWhatIsDue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "ops")
+		w.boxes["ops"].reply = failing(1, errNoAnswer)
+		w.start()
+		w.down("A")
+		w.stop() // the one attempt fails
+		w.expect("ops")
+		time.Sleep(time.Minute)
+		w.journal = &journal{disk: w.disk}
+		w.start()
+		w.up("A")
+		w.stop()
+		w.expect("ops", "DOWN A", "UP A")
+	})
+}
+
+func TestAReloadTriesAgainAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "ops")
+		w.boxes["ops"].reply = failing(1, errNo)
+		w.start()
+		w.down("A")
+		time.Sleep(time.Minute)
+		w.expect("ops")
+		w.apply()
+		time.Sleep(time.Second)
+		w.expect("ops", "DOWN A")
+	})
+}
+
+func TestAClockSetBackDelaysNothing(t *testing.T) {
+	l := newLane("ops")
+	l.notifier = new(mailbox)
+	l.add(record.Transition{ID: 1, Noticed: noon.Add(time.Hour)})
+	if s := l.plan(noon, DefaultPolicy()); s.do != seal {
+		t.Errorf("plan %+v for what was noticed in the future, want it sealed", s)
+	}
+	l.put(&letter{Message: record.Message{ID: 1, State: record.Sealed, Doubtful: true, NextAt: noon.Add(time.Hour)}})
+	if s := l.plan(noon, DefaultPolicy()); s.do != send {
+		t.Errorf("plan %+v for what is due later than any pause, want it sent", s)
+	}
+}
+
+func TestSecretsStayOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		server := &smarthost{login: "me:" + canary, script: func(step string, _ int) answer {
+			if step == "AUTH" {
+				return answer{text: "535 no " + canary}
+			}
+			return answer{}
+		}}
+		w.config.Notifiers = []NotifierConfig{{Name: "ops", Email: &EmailConfig{
+			Smarthost: "localhost:25", TLS: tlsNone, From: "w@example.org", To: []string{"a@example.org"}, Username: "me", Password: canary,
+		}}}
+		w.alerter = New(Options{Journal: w.journal, Log: slog.New(slog.NewTextHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+		w.alerter.build = func(n NotifierConfig) Notifier { return &email{config: *n.Email, dial: server.dial} }
+		w.apply()
+		ctx, cancel := context.WithCancel(t.Context())
+		var done sync.WaitGroup
+		done.Go(func() { w.alerter.Run(ctx) })
+		w.down("A")
+		time.Sleep(time.Minute)
+		cancel()
+		done.Wait()
+		server.served.Wait()
+		_, text, _ := w.alerter.Summary(t.Context())
+		all := w.log.String() + text + fmt.Sprintf("%+v %+v", w.disk.messages, w.alerter.Pending())
+		if !strings.Contains(all, "535 no <secret>") {
+			t.Errorf("%s\nwant the refused login in it", all)
+		}
+		secretIn(t, all)
 	})
 }

@@ -209,14 +209,13 @@ func (s *stage) play() (calls, replies int) {
 			s.noteDoubts()
 			p = s.live()
 		}
-		time.Sleep(s.begin.Add(at + 10*time.Second).Sub(time.Now()))
+		time.Sleep(time.Until(s.begin.Add(at + 10*time.Second)))
 	}
 	time.Sleep(2 * time.Hour) // a refusal for good waits long
-	calls, replies = s.calls, s.replies
 	p.cancel()
 	p.done.Wait()
 	s.server.served.Wait()
-	return calls, replies
+	return s.calls, s.replies
 }
 
 // noteDoubts keeps what the disk does not know after a crash.

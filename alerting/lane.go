@@ -185,16 +185,21 @@ func (l *lane) candidates(now time.Time, p Policy) []step {
 	return all
 }
 
-// last is the plan once everything ends: what was never tried is tried now, and what only memory holds once more.
-func (l *lane) last() step {
+// last is the plan once everything ends: what was never tried is tried now, and what is due or only in memory once more.
+func (l *lane) last(now time.Time, p Policy) step {
+	merges := len(l.alerts) == 0 || l.mergeable() != nil
 	switch {
 	case l.notifier == nil:
+		return step{}
+	case len(l.open) > 0 && merges:
+		return step{do: seal}
 	case l.draft != nil:
 		return step{do: summarize}
-	case len(l.open) > 0 && (len(l.alerts) == 0 || l.mergeable() != nil):
-		return step{do: seal}
-	case len(l.alerts) > 0 && l.alerts[0].Unstored:
-		return step{do: send, letter: l.alerts[0]}
+	}
+	for _, queue := range [][]*letter{l.alerts, l.summaries} {
+		if len(queue) > 0 && (queue[0].Unstored || l.retryIn(now, queue[0], p) <= 0) {
+			return step{do: send, letter: queue[0]}
+		}
 	}
 	return step{}
 }

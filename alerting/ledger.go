@@ -6,6 +6,7 @@ package alerting
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
@@ -83,15 +84,23 @@ func (l *ledger) commit(ctx context.Context, w write) error {
 	case <-l.turn:
 		defer func() { l.turn <- struct{}{} }()
 	case <-ctx.Done():
-		return l.keep(w, ctx.Err())
+		return l.keep(w, late(ctx.Err()))
 	}
 	if why := l.behind(w); why != nil { // the one before us was refused
 		return why
 	}
 	if err := w.to(ctx, l.journal, false); err != nil {
-		return l.keep(w, err)
+		return l.keep(w, late(err))
 	}
 	return nil
+}
+
+// late says what a deadline means here.
+func late(err error) error {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("no commit within %s: %w", commitTime, err)
+	}
+	return err
 }
 
 // behind puts a write behind those that wait already; nil = none waits, and it is for the caller to write.
@@ -208,7 +217,7 @@ func (l *ledger) again(ctx context.Context, w write) error {
 	if err != nil {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		l.why = err
+		l.why = late(err)
 	}
 	return err
 }

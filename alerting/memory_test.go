@@ -47,6 +47,7 @@ func TestAFullDiskStopsNoMail(t *testing.T) {
 		}
 		end()
 		time.Sleep(15 * time.Second)
+		synctest.Wait()
 		if len(w.disk.transitions) != 3 || len(w.disk.messages) != 3 || w.disk.states["B"].State != record.Down {
 			t.Errorf("disk has %d transitions and %d messages, B %s, want 3, 3, down",
 				len(w.disk.transitions), len(w.disk.messages), w.disk.states["B"].State)
@@ -169,6 +170,7 @@ func TestAnUnreadableStoreIsReadLater(t *testing.T) {
 // checkIncidents compares what is stored: each incident has one start and one end, and is told to all.
 func (w *world) checkIncidents() {
 	w.t.Helper()
+	synctest.Wait()
 	ends := map[int64]int{}
 	for _, tr := range w.disk.transitions {
 		if closes(tr) {
@@ -207,6 +209,7 @@ func TestWhatWaitsIsBounded(t *testing.T) {
 			w.up("A")
 			time.Sleep(10 * time.Second)
 		}
+		synctest.Wait()
 		lane := w.alerter.lanes["ops"]
 		if waiting, lost := w.alerter.ledger.counts(); waiting > maxBacklog || lost == 0 {
 			t.Errorf("%d writes wait and %d are lost, want at most %d and some", waiting, lost, maxBacklog)
@@ -221,7 +224,7 @@ func TestWhatWaitsIsBounded(t *testing.T) {
 		if told != 3200 || len(lane.open) > maxOpen || len(lane.alerts) > 5 {
 			t.Errorf("%d transitions in %d messages and %d open, want all 3200 in few", told, len(lane.alerts), len(lane.open))
 		}
-		w.boxes["ops"].reply = nil
+		w.boxes["ops"].take()
 		time.Sleep(24 * time.Hour)
 		if p := w.alerter.Pending(); len(p) != 0 {
 			t.Errorf("%d messages pend at the end, want none", len(p))

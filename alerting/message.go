@@ -17,8 +17,8 @@ import (
 // The bounds of a message, in bytes but for the rows.
 const (
 	maxText    = 64 << 10
-	maxNews    = 24 << 10 // of full accounts; further ones get a line
-	maxLines   = 32 << 10 // of accounts and lines; further ones are counted
+	maxNews    = 16 << 10 // of full accounts; further ones get a line
+	maxLines   = 24 << 10 // of accounts and lines; further ones are counted
 	maxRows    = 100      // of the situation
 	maxSubject = 120
 	maxName    = 60
@@ -123,24 +123,30 @@ func joinNames(words []string, names map[string][]string) string {
 func (a *Alerter) write(ts []record.Transition) (string, string) {
 	all := a.events(ts)
 	var b strings.Builder
-	left := 0
+	told := 0
 	for _, e := range all {
-		account := a.account(e)
-		if b.Len()+len(account) > maxNews {
+		account := ""
+		if b.Len() < maxNews {
+			account = a.account(e) + "\n"
+		}
+		if account == "" || b.Len()+len(account) > maxNews {
 			account = a.headline(e) + "\n"
 		}
 		if b.Len()+len(account) > maxLines {
-			left++
-			continue
+			break
 		}
 		b.WriteString(account)
+		told++
 	}
-	if left > 0 {
+	if left := len(all) - told; left > 0 {
 		fmt.Fprintf(&b, "... and %d more\n", left)
 	}
-	b.WriteString("\n" + a.situation())
+	if !strings.HasSuffix(b.String(), "\n\n") {
+		b.WriteString("\n")
+	}
+	b.WriteString(a.situation())
 	a.writeTraces(&b, all)
-	b.WriteString(a.signature())
+	b.WriteString("\n" + a.signature())
 	return subject(all), b.String()
 }
 
@@ -195,7 +201,7 @@ func (a *Alerter) account(e event) string {
 	}
 	line("Note", oneLine(t.Note, maxError))
 	a.writeChanges(&b, t.Changes)
-	return b.String() + "\n"
+	return b.String()
 }
 
 func inGroup(group string) string {
@@ -232,6 +238,10 @@ func (a *Alerter) writeTraces(b *strings.Builder, all []event) {
 			t = e.end
 		}
 		if t.Trace == "" {
+			continue
+		}
+		if b.Len() > maxText-1000 {
+			left++
 			continue
 		}
 		text := fmt.Sprintf("\nTrace of %s at %s:\n%s\n", oneLine(t.Check, maxCell), a.clock(t.At), indent(cutTrace(t.Trace)))

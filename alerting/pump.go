@@ -5,7 +5,6 @@ package alerting
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -32,12 +31,11 @@ func (a *Alerter) pump(ctx, flush context.Context, l *lane) {
 			a.act(flush, l, s)
 		}
 	}
-	for more := true; more && flush.Err() == nil; {
+	for good := true; good && flush.Err() == nil; {
 		a.mu.Lock()
-		s := l.last()
+		s := l.last(a.now(), a.config.Policy)
 		a.mu.Unlock()
-		a.act(flush, l, s)
-		more = s.do == summarize
+		good = s.do != idle && a.act(flush, l, s)
 	}
 }
 
@@ -52,19 +50,21 @@ func sleep(ctx context.Context, wake <-chan struct{}, d time.Duration) {
 	}
 }
 
-func (a *Alerter) act(ctx context.Context, l *lane, s step) {
+// act takes a step. It tells whether a message was sent by it.
+func (a *Alerter) act(ctx context.Context, l *lane, s step) (sent bool) {
 	switch s.do {
 	case seal, shelve, summarize:
 		if x := a.seal(ctx, l, s.do); x != nil && x.Doubtful {
-			a.attempt(ctx, l, x, false)
+			return a.attempt(ctx, l, x, false)
 		}
 	case send:
-		a.attempt(ctx, l, s.letter, a.begin(ctx, l, s.letter))
+		return a.attempt(ctx, l, s.letter, a.begin(ctx, l, s.letter))
 	case park:
 		a.change(ctx, l, s.letter, func(x *letter) { x.State = parkedIf(l.notifier == nil) })
 	case expire:
 		a.change(ctx, l, s.letter, func(x *letter) { a.giveUp(l, x) })
 	}
+	return false
 }
 
 func parkedIf(parked bool) record.MessageState {
@@ -117,6 +117,10 @@ func (a *Alerter) seal(ctx context.Context, l *lane, how action) *letter {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.install(l, x, replaced)
+	if how == shelve {
+		a.forget(l, x)
+		x.parts = nil
+	}
 	return x
 }
 
@@ -208,16 +212,17 @@ func (a *Alerter) install(l *lane, x *letter, replaced []*letter) {
 }
 
 // attempt sends a letter whose attempt was committed. doubtful: an earlier attempt may have succeeded.
-func (a *Alerter) attempt(ctx context.Context, l *lane, x *letter, doubtful bool) {
+func (a *Alerter) attempt(ctx context.Context, l *lane, x *letter, doubtful bool) (sent bool) {
 	a.mu.Lock()
 	m, notifier := x.Message, l.notifier
 	a.mu.Unlock()
 	if notifier == nil { // gone meanwhile; nothing was tried
 		a.change(ctx, l, x, func(x *letter) { x.Doubtful = doubtful })
-		return
+		return false
 	}
 	result := outcomeOf(call(ctx, notifier, m))
 	a.change(ctx, l, x, func(x *letter) { a.settle(l, x, doubtful, result) })
+	return result.outcome == outcomeSent || result.outcome == outcomePartial
 }
 
 // call runs the notifier; a panic of it is an error that leaves open whether the message was taken.
@@ -268,50 +273,19 @@ func (a *Alerter) giveUp(l *lane, x *letter) {
 		"tried", x.Tried, "err", x.Error)
 }
 
-// over takes a finished letter out, and forgets the threads that it ended. The lock is held.
+// over takes a finished letter out. The lock is held.
 func (a *Alerter) over(l *lane, x *letter) {
 	l.remove(x)
+	a.forget(l, x)
+}
+
+// forget drops the threads that a letter ends, once it is merged no more. The lock is held.
+func (a *Alerter) forget(l *lane, x *letter) {
 	for _, t := range x.parts {
 		if closes(t) {
 			delete(a.threads, thread{t.Incident, l.name})
 		}
 	}
-}
-
-// outcome is how an attempt ended.
-type outcome uint8
-
-const (
-	outcomeSent outcome = iota
-	outcomePartial
-	outcomeFailed
-	outcomeRefused
-	outcomeDoubtful
-	outcomeExpired
-)
-
-var outcomes = [...]string{"sent", "partial", "failed", "refused", "doubtful", "expired"}
-
-func (o outcome) String() string { return outcomes[o] }
-
-type result struct {
-	outcome outcome
-	text    string
-}
-
-func outcomeOf(err error) result {
-	var typed *DeliveryError
-	switch {
-	case err == nil:
-		return result{outcome: outcomeSent}
-	case !errors.As(err, &typed) || typed.Doubtful:
-		return result{outcomeDoubtful, err.Error()}
-	case typed.Taken:
-		return result{outcomePartial, err.Error()}
-	case typed.Permanent:
-		return result{outcomeRefused, err.Error()}
-	}
-	return result{outcomeFailed, err.Error()}
 }
 
 func idsOf(ts []record.Transition) []int64 {

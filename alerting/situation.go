@@ -11,7 +11,7 @@ import (
 	"skywatch/internal/record"
 )
 
-const maxSituation = 16 << 10 // bytes
+const maxSituation = 12 << 10 // bytes
 
 // situation lists every check that is not up, now. The lock is held.
 func (a *Alerter) situation() string {
@@ -46,6 +46,8 @@ func tally(down, unknown, total int) string {
 		return "nothing is watched"
 	case down == 0 && unknown == 0:
 		return fmt.Sprintf("all %d checks are up", total)
+	case down == 0:
+		text = fmt.Sprintf("none of %d checks is down", total)
 	case down == 1:
 		text = fmt.Sprintf("1 of %d checks is down", total)
 	default:

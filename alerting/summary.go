@@ -118,7 +118,7 @@ func (a *Alerter) Summary(ctx context.Context) (subject, text string, err error)
 	return "skywatch " + day + ": " + headline, text, nil
 }
 
-const hint = "\nThis summary comes every day. If it does not come, skywatch itself or the way to you is down.\n"
+const hint = "\nThis summary comes every day. If it does not come, skywatch itself or the way to you is down.\n\n"
 
 func (a *Alerter) outages(all []record.Outage, now time.Time) string {
 	if len(all) == 0 {

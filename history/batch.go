@@ -10,19 +10,20 @@ import (
 
 // batch is a part of the queue as it will be stored. It is made without touching the file, and can be written more than once.
 type batch struct {
-	until   uint64 // position in the queue behind it
-	left    int    // results left out, for want of room for their series
-	rows    []row
-	spans   []span
-	series  map[seriesKey]seriesEntry // new ones, and those of which the module changed
-	texts   map[string]int64          // new ones
-	traces  []newTrace
-	results ring // as they will be
-	request ring
-	hour    int64
-	bytes   int64 // of series, texts and small traces
-	pages   int64 // of traces
-	changed int64 // series that are not new
+	until            uint64 // position in the queue behind it
+	left             int    // results left out, for want of room for their series
+	rows             []row
+	spans            []span
+	series           map[seriesKey]seriesEntry // new ones, and those of which the module changed
+	texts            map[string]int64          // new ones
+	traces           []newTrace
+	results          ring // as they will be
+	request          ring
+	hour             int64
+	bytes            int64 // of series, texts and small traces
+	pages            int64 // of traces
+	changed          int64 // series that are not new
+	checks, requests int64 // new series
 }
 
 type row struct {
@@ -111,15 +112,15 @@ func (s *Store) seriesFor(b *batch, p pending) int64 {
 		e.module = p.module
 		b.changed++
 	} else {
-		fresh := int64(len(b.series))
-		full := s.catalog.checks+fresh >= s.geo.series || s.catalog.bytes+b.bytes >= s.geo.seriesBytes
+		have, most, fresh := s.catalog.checks, s.geo.series, &b.checks
 		if p.check == "" {
-			full = full || s.catalog.requests+fresh >= maxRequestSeries
+			have, most, fresh = s.catalog.requests, maxRequestSeries, &b.requests
 		}
-		if full {
+		if have+*fresh >= most || s.catalog.bytes+b.bytes >= s.geo.seriesBytes {
 			return 0
 		}
-		e = seriesEntry{s.catalog.lastSeries + fresh + 1, p.module}
+		*fresh++
+		e = seriesEntry{s.catalog.lastSeries + b.checks + b.requests, p.module}
 	}
 	b.series[key] = e
 	b.bytes += seriesBytes(key, e.module)

@@ -50,7 +50,7 @@ func TestBytesAreBoundedAfterEveryCommit(t *testing.T) {
 			w := &boundWatch{t: t, s: s}
 			s.eng.commits = func() { w.look("after a commit") }
 			fillStore(t, s, clock, random)
-			if w.largest < int64(size)/3 {
+			if w.largest < int64(size)/4 {
 				t.Errorf("the largest size was %d, want the room of %d used", w.largest, size)
 			}
 			var verdict string
@@ -67,7 +67,7 @@ func TestBytesAreBoundedAfterEveryCommit(t *testing.T) {
 func fillStore(t *testing.T, s *Store, clock *testClock, random *rand.Rand) {
 	const names = 10_000
 	id := int64(1)
-	for round := range 12 {
+	for round := range 6 {
 		for i := range names {
 			name := fmt.Sprintf("check number %d", i)
 			r := up(name, clock.step(time.Millisecond))

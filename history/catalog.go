@@ -6,6 +6,8 @@ package history
 import (
 	"database/sql"
 	"hash/maphash"
+	"slices"
+	"strings"
 )
 
 // seriesKey names a series: a check at a target, or (no check) a module at a target.
@@ -127,12 +129,13 @@ func (s *Store) pruneSeries() error {
 	if err != nil {
 		return err
 	}
-	for _, id := range idle {
-		err := s.erase(func(tx *sql.Tx) error {
-			if _, err := tx.Exec("DELETE FROM counters WHERE series = ?", id); err != nil {
+	for part := range slices.Chunk(idle, int(s.geo.txn/4)) {
+		marks := strings.Repeat(",?", len(part))[1:]
+		err := s.write(s.geo.txn/2+reservePages, func(tx *sql.Tx) error {
+			if _, err := tx.Exec("DELETE FROM counters WHERE series IN ("+marks+")", part...); err != nil {
 				return err
 			}
-			_, err := tx.Exec("DELETE FROM series WHERE id = ?", id)
+			_, err := tx.Exec("DELETE FROM series WHERE id IN ("+marks+")", part...)
 			return err
 		})
 		if err != nil {

@@ -27,7 +27,6 @@ type disk struct {
 	log      []diskOp
 	capacity int   // bytes in all; 0 = no limit
 	failing  error // what every change gives; nil = none fails
-	changed  func(name string)
 }
 
 // diskOp is one change: create, write (data), truncate, sync, delete.

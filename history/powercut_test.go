@@ -110,7 +110,7 @@ func recordFall(s *Store, id int64, at time.Time, trace string) error {
 	return s.Record(background, []record.CheckState{st}, []record.Transition{tr}, ds)
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

@@ -144,28 +144,36 @@ func (d dialer) resolveError(ctx context.Context, host string, err error) error 
 
 // dial opens a watched connection whose reads and writes end at the deadline of ctx. network is tcp or udp, budget as in Recorder.Track.
 func (d dialer) dial(ctx context.Context, network string, to netip.AddrPort, r *probe.Recorder, budget int64) (net.Conn, error) {
-	nd := net.Dialer{KeepAlive: -1, FallbackDelay: -1, LocalAddr: d.local(network)}
-	address := to.String()
-	conn, err := nd.DialContext(ctx, network, address)
+	conn, err := d.open(ctx, network, to)
 	if err != nil {
-		return nil, dialError(ctx, address, err)
+		return nil, dialError(ctx, to.String(), err)
 	}
 	if deadline, ok := ctx.Deadline(); ok {
 		conn.SetDeadline(deadline)
 	}
-	r.Log.Debug("connected", "address", address)
+	r.Log.Debug("connected", "address", to)
 	return r.Track(conn, budget), nil
 }
 
-func (d dialer) local(network string) net.Addr {
-	if !d.source.IsValid() {
-		return nil
+// open takes the way without parsing and looking up that has a typed address.
+func (d dialer) open(ctx context.Context, network string, to netip.AddrPort) (net.Conn, error) {
+	nd := net.Dialer{KeepAlive: -1}
+	var from netip.AddrPort
+	if d.source.IsValid() {
+		from = netip.AddrPortFrom(d.source, 0)
 	}
-	from := netip.AddrPortFrom(d.source, 0)
 	if strings.HasPrefix(network, "udp") {
-		return net.UDPAddrFromAddrPort(from)
+		conn, err := nd.DialUDP(ctx, network, from, to)
+		if err != nil {
+			return nil, err
+		}
+		return conn, nil
 	}
-	return net.TCPAddrFromAddrPort(from)
+	conn, err := nd.DialTCP(ctx, network, from, to)
+	if err != nil {
+		return nil, err
+	}
+	return conn, nil
 }
 
 func dialError(ctx context.Context, address string, err error) error {

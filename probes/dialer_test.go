@@ -5,6 +5,7 @@ package probes
 
 import (
 	"context"
+	"net"
 	"net/netip"
 	"testing"
 
@@ -146,8 +147,28 @@ func TestDialSource(t *testing.T) {
 			t.Errorf("from %s: %q %s, want %q", source, res.Reason, res.Err, want)
 		}
 	}
-	if addr := (dialer{source: netip.MustParseAddr("::1")}).local("udp").Network(); addr != "udp" {
-		t.Errorf("the source of udp is a %s address", addr)
+}
+
+func TestDialUDP(t *testing.T) {
+	peer, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer peer.Close()
+	d := dialer{source: netip.MustParseAddr("127.0.0.1")}
+	res := runFunc(t, func(ctx context.Context, r *probe.Recorder) error {
+		conn, err := d.dial(ctx, "udp", netip.MustParseAddrPort(peer.LocalAddr().String()), r, 0)
+		if err != nil {
+			return err
+		}
+		defer conn.Close()
+		_, err = conn.Write([]byte("hello"))
+		return err
+	})
+	got := make([]byte, 10)
+	n, _, err := peer.ReadFrom(got)
+	if !res.Success() || string(got[:n]) != "hello" || err != nil {
+		t.Errorf("%s; the peer got %q, %v", res.Err, got[:n], err)
 	}
 }
 

@@ -6,10 +6,10 @@
 package probes
 
 import (
+	"bytes"
 	"compress/flate"
 	"compress/gzip"
 	"errors"
-	"fmt"
 	"io"
 	"strings"
 	"unicode/utf8"
@@ -25,11 +25,12 @@ const (
 	httpWireBytes     = 4 << 30  // received on one connection
 	httpBodyBytes     = 4 << 30  // of a body after decompression
 	httpMatchBytes    = 16 << 20 // of a body that regular expressions look at, since it is held in memory
-	httpEvidenceBytes = 160      // of a body that an error quotes
+	httpEvidenceBytes = 4 << 10  // of a body kept for an error, masked and cut there
 )
 
 // httpBody reads a response's body: it decompresses, counts, bounds, and keeps the first bytes as evidence.
 type httpBody struct {
+	wire   *wireReader
 	source io.Reader // nil = nothing can be read
 	limit  int64     // body_size_limit; 0 = none
 	size   int64     // read so far, after decompression
@@ -40,18 +41,36 @@ type httpBody struct {
 // newHTTPBody unpacks as the module says; what the response says is not asked. An unknown compression is reported when the body was
 // to be read, and leaves it as it is, so that its length still shows.
 func newHTTPBody(wire io.Reader, compression string, limit int64) (*httpBody, error) {
-	source, err := decompress(wire, compression)
-	return &httpBody{source: source, limit: limit}, err
+	noting := &wireReader{Reader: wire}
+	source, err := decompress(noting, compression)
+	return &httpBody{wire: noting, source: source, limit: limit}, err
 }
 
-func decompress(wire io.Reader, compression string) (io.Reader, error) {
+// wireReader notes why the transfer ended, since decompressors may hide that.
+type wireReader struct {
+	io.Reader
+	err error
+}
+
+func (w *wireReader) Read(p []byte) (int, error) {
+	n, err := w.Reader.Read(p)
+	if err != nil && err != io.EOF {
+		w.err = err
+	}
+	return n, err
+}
+
+func decompress(wire *wireReader, compression string) (io.Reader, error) {
 	switch strings.ToLower(compression) {
 	case "", "identity":
 		return wire, nil
 	case "gzip":
 		unpacked, err := gzip.NewReader(wire)
+		if err != nil && bodyReason(wire.err) == probe.ReasonTimeout {
+			return nil, probe.Failf(probe.ReasonTimeout, "reading the body: no end of it in time after 0 bytes, want all of it")
+		}
 		if err != nil {
-			return nil, probe.Failf(bodyReason(err), "reading the body: %s, want gzip as compression says", strings.TrimPrefix(err.Error(), "gzip: "))
+			return nil, probe.Failf(probe.ReasonProtocol, "reading the body: %s, want gzip as compression says", strings.TrimPrefix(err.Error(), "gzip: "))
 		}
 		return unpacked, nil
 	case "br":
@@ -96,6 +115,9 @@ func (b *httpBody) broken(err error) error {
 	if errors.As(err, &typed) {
 		return err
 	}
+	if b.wire.err != nil {
+		err = b.wire.err
+	}
 	reason := bodyReason(err)
 	if reason == probe.ReasonTimeout {
 		return probe.Failf(reason, "reading the body: no end of it in time after %d bytes, want all of it", b.size)
@@ -112,12 +134,13 @@ func (b *httpBody) tooLarge() error {
 
 // all gives the whole body for matching.
 func (b *httpBody) all() ([]byte, error) {
-	text, err := io.ReadAll(io.LimitReader(b, httpMatchBytes+1))
-	if err == nil && len(text) > httpMatchBytes {
+	var text bytes.Buffer
+	_, err := text.ReadFrom(io.LimitReader(b, httpMatchBytes+1))
+	if err == nil && text.Len() > httpMatchBytes {
 		err = probe.Failf(probe.ReasonResponse, "reading the body: it is longer than %s, want less to match regular expressions against it",
 			probe.Bytes(httpMatchBytes))
 	}
-	return text, err
+	return text.Bytes(), err
 }
 
 // drain reads what is left.
@@ -127,7 +150,7 @@ func (b *httpBody) drain() error {
 }
 
 // evidence is the beginning of a readable body, ready to follow an error's text; "" when there is nothing worth to show.
-func (b *httpBody) evidence() string {
+func (b *httpBody) evidence(r *probe.Recorder) string {
 	text := b.start
 	for cut := 0; cut < utf8.UTFMax && !utf8.Valid(text) && len(text) > 0; cut++ {
 		text = text[:len(text)-1]
@@ -135,7 +158,7 @@ func (b *httpBody) evidence() string {
 	if len(text) == 0 || !utf8.Valid(text) {
 		return ""
 	}
-	return fmt.Sprintf("; the body begins %s", probe.Evidence(string(text)))
+	return "; the body begins " + r.Evidence(string(text))
 }
 
 // bodyReason tells a broken transfer from a slow one.

@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"skywatch/internal/probe"
 )
@@ -94,7 +95,7 @@ func (v *httpVerdict) status(body *httpBody) error {
 	if v.p.redirects > maxRedirects {
 		after = fmt.Sprintf(" after %d redirects", maxRedirects)
 	}
-	return probe.Failf(reason, "status %d%s, want %s%s", v.resp.StatusCode, after, want, body.evidence())
+	return probe.Failf(reason, "status %d%s, want %s%s", v.resp.StatusCode, after, want, body.evidence(v.p.r))
 }
 
 // headers applies the header rules.
@@ -105,7 +106,7 @@ func (v *httpVerdict) headers() {
 			v.mismatch("header %q is missing, want one that does not match %q", m.Header, m.Regexp)
 		}
 		if i := slices.IndexFunc(values, m.Regexp.MatchString); i >= 0 {
-			v.mismatch("header %q is %s, want none that matches %q", m.Header, probe.Evidence(values[i]), m.Regexp)
+			v.mismatch("header %q is %s, want none that matches %q", m.Header, v.p.r.Evidence(values[i]), m.Regexp)
 		}
 	}
 	for _, m := range v.p.FailIfHeaderNotMatches {
@@ -114,7 +115,7 @@ func (v *httpVerdict) headers() {
 		case len(values) == 0 && !m.AllowMissing:
 			v.mismatch("header %q is missing, want one that matches %q", m.Header, m.Regexp)
 		case len(values) > 0 && !slices.ContainsFunc(values, m.Regexp.MatchString):
-			v.mismatch("header %q is %s, want one that matches %q", m.Header, probe.Evidence(strings.Join(values, ", ")), m.Regexp)
+			v.mismatch("header %q is %s, want one that matches %q", m.Header, v.p.r.Evidence(strings.Join(values, ", ")), m.Regexp)
 		}
 	}
 }
@@ -143,12 +144,12 @@ func (v *httpVerdict) body(body *httpBody, match bool) {
 func (v *httpVerdict) matchBody(text []byte, body *httpBody) {
 	for _, re := range v.p.FailIfBodyMatches {
 		if found := re.Find(text); found != nil {
-			v.mismatch("the body has %s, want nothing that matches %q", probe.Evidence(string(found)), re)
+			v.mismatch("the body has %s, want nothing that matches %q", v.p.r.Evidence(string(found)), re)
 		}
 	}
 	for _, re := range v.p.FailIfBodyNotMatches {
 		if !re.Match(text) {
-			v.mismatch("the body has no match for %q, want one%s", re, body.evidence())
+			v.mismatch("the body has no match for %q, want one%s", re, body.evidence(v.p.r))
 		}
 	}
 }
@@ -167,12 +168,15 @@ func (v *httpVerdict) protocol(wanted bool) {
 }
 
 // broken is the failure of a probe that got no response to judge.
-func (p *httpProbe) broken(err error) error {
+func (p *httpProbe) broken(ctx context.Context, err error) error {
 	var u *url.Error
 	if errors.As(err, &u) {
 		err = u.Err // the rest repeats the URL
 	}
 	trip, reason := p.trace.last(), probe.ReasonOf(err)
+	if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
+		reason = probe.ReasonTimeout // half a header that ends there is no error of the peer's
+	}
 	handshake := !trip.tlsStart.IsZero() && trip.tlsDone.IsZero()
 	var op *net.OpError
 	switch {
@@ -184,19 +188,18 @@ func (p *httpProbe) broken(err error) error {
 		return probe.Failf(probe.ReasonTLS, "fetching %q: TLS handshake: %s, want a verified connection", p.url, strings.TrimPrefix(err.Error(), "tls: "))
 	case reason == probe.ReasonConnect, trip.connected.IsZero():
 		return probe.Failf(probe.ReasonConnect, "fetching %q: %w", p.url, err)
-	case errors.Is(err, io.EOF):
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return probe.Failf(probe.ReasonProtocol, "fetching %q: the connection was closed, want a response", p.url)
 	case errors.Is(err, context.Canceled):
 		return p.failed(err)
 	}
-	return probe.Failf(probe.ReasonProtocol, "fetching %q: %s, want a response", p.url, cut(err.Error()))
+	return probe.Failf(probe.ReasonProtocol, "fetching %q: %s, want a response", p.url, p.cut(strings.TrimPrefix(err.Error(), "net/http: HTTP/1.x transport connection broken: ")))
 }
 
-// cut shortens a text that quotes a peer.
-func cut(text string) string {
-	const limit = 300
-	if len(text) <= limit {
+// cut shortens a long text that quotes a peer.
+func (p *httpProbe) cut(text string) string {
+	if len(text) <= 300 {
 		return text
 	}
-	return strings.ToValidUTF8(text[:limit], "") + "..."
+	return p.r.Evidence(text)
 }

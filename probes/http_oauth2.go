@@ -43,7 +43,7 @@ func (p *httpProbe) token(ctx context.Context, userAgent string) (string, error)
 	})}
 	token, err := source.TokenSource(context.WithValue(ctx, oauth2.HTTPClient, client)).Token()
 	if err != nil {
-		return "", tokenError(c.TokenURL, err)
+		return "", p.tokenError(c.TokenURL, err)
 	}
 	p.r.Hide(probe.Secret(token.AccessToken), probe.Secret(token.RefreshToken))
 	p.r.Log.Debug("received token", "type", token.Type())
@@ -93,7 +93,7 @@ func signing(algorithm string) *jwt.SigningMethodRSA {
 }
 
 // tokenError tells a refused client from a broken token server.
-func tokenError(server string, err error) error {
+func (p *httpProbe) tokenError(server string, err error) error {
 	var refused *oauth2.RetrieveError
 	if errors.As(err, &refused) && refused.Response != nil {
 		reason := probe.ReasonResponse
@@ -101,11 +101,14 @@ func tokenError(server string, err error) error {
 			reason = probe.ReasonAuth
 		}
 		return probe.Failf(reason, "asking %q for a token: status %d and body %s, want a token",
-			server, refused.Response.StatusCode, probe.Evidence(string(refused.Body)))
+			server, refused.Response.StatusCode, p.r.Evidence(string(refused.Body)))
 	}
 	reason := probe.ReasonOf(err)
-	if reason == probe.ReasonInternal {
+	switch reason {
+	case probe.ReasonInternal:
 		reason = probe.ReasonProtocol
+	case probe.ReasonTimeout:
+		return probe.Failf(reason, "asking %q for a token: no answer in time, want a token", server)
 	}
 	var u *url.Error
 	if errors.As(err, &u) {

@@ -28,12 +28,15 @@ func (p *httpProbe) parse() error {
 		text = "http://" + text
 	}
 	u, err := url.Parse(text)
+	var parse *url.Error
+	if errors.As(err, &parse) {
+		err = parse.Err // url.Error repeats the text, password included
+	}
 	if err != nil {
-		var parse *url.Error
-		if errors.As(err, &parse) {
-			err = parse.Err // url.Error repeats the text, password included
-		}
-		return probe.Failf(probe.ReasonConfig, "fetching %q: %w, want a URL", p.target, err)
+		return probe.Failf(probe.ReasonConfig, "fetching %q: %s, want a URL", p.target, strings.TrimPrefix(err.Error(), "net/url: "))
+	}
+	if u.Hostname() == "" {
+		return probe.Failf(probe.ReasonConfig, "fetching %q: no host, want a URL with one", p.target)
 	}
 	if err := p.CheckHostname(p.target.Hostname); err != nil {
 		return probe.Failf(probe.ReasonConfig, "fetching %q: %w, want one of them", p.target, err)

@@ -61,7 +61,7 @@ func (s *section) decode(v any) error {
 	}
 	err := s.unmarshal(v)
 	if types := new(yaml.TypeError); err != nil && !errors.As(err, &types) {
-		return fmt.Errorf("line %d: %w", s.line(), err)
+		return fmt.Errorf("line %d: %w", s.line(), readable(err))
 	}
 	return readable(err)
 }
@@ -72,19 +72,23 @@ var tagNames = map[string]string{"seq": "list", "map": "mapping", "str": "string
 var (
 	unknownField = regexp.MustCompile(`field (.*) not found in type \S+`)
 	wrongType    = regexp.MustCompile("cannot unmarshal !!(\\w+) (`.*` )?into (\\S+)")
+	urlUserinfo  = regexp.MustCompile(`://[^/\s"]*@`)
 )
 
-// readable turns the decoder's findings into product text, on one line and without the names of Go types.
+// readable turns the decoder's findings into product text, on one line and without the names of Go types and the passwords of URLs.
 func readable(err error) error {
 	types := new(yaml.TypeError)
 	if !errors.As(err, &types) {
+		if err != nil && urlUserinfo.MatchString(err.Error()) {
+			return errors.New(urlUserinfo.ReplaceAllString(err.Error(), "://<secret>@"))
+		}
 		return err
 	}
 	var said []string
 	for _, text := range types.Errors {
 		text = unknownField.ReplaceAllString(text, `unknown field "$1"`)
 		text = wrongType.ReplaceAllStringFunc(text, sayWrongType)
-		said = append(said, text)
+		said = append(said, urlUserinfo.ReplaceAllString(text, "://<secret>@"))
 	}
 	return errors.New(strings.Join(said, "; "))
 }

@@ -69,6 +69,10 @@ func (p *TCP) Probe(ctx context.Context, t probe.Target, r *probe.Recorder) erro
 	}
 	r.Set(descFailedRegex, 0)
 	r.Set(descFailedBytes, 0)
+	if len(p.QueryResponse) == 0 {
+		conn.Close()
+		return nil
+	}
 	s := newSession(conn, t.String(), r, secure)
 	defer s.close()
 	return s.run(ctx, p.dialogue)

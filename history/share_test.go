@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The skywatch Authors
+
+package history
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"skywatch/internal/record"
+)
+
+// What alerting is done with goes, oldest first, once it has filled its share; what is still to be sent never does.
+func TestFinishedAlertsGoPendingOnesStay(t *testing.T) {
+	clock := newTestClock()
+	o := testOptions(t, clock)
+	o.Config.MaxSize = 1 << 20
+	s := openOn(t, o, newDisk(t).engine())
+	for id := int64(1); id <= 400; id++ {
+		st, tr, ds := fallen(id, fmt.Sprint("check", id%7), clock.step(time.Second), "")
+		if id != 3 {
+			st.Incident = 0
+		}
+		tr.Err = noise(testRandom(id), 200)
+		must(t, s.Record(t.Context(), []record.CheckState{st}, []record.Transition{tr}, ds))
+		if id == 2 {
+			continue // never sealed
+		}
+		for i, d := range ds {
+			m := sealed(2*id+int64(i), d.Notifier, clock.Now(), id)
+			must(t, s.Seal(t.Context(), m, nil))
+			if id == 4 {
+				continue // never sent
+			}
+			m.State = record.Sent
+			must(t, s.Mark(t.Context(), m))
+		}
+	}
+	list, err := s.Transitions(t.Context(), "", 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids := map[int64]bool{}
+	for _, tr := range list {
+		ids[tr.ID] = true
+	}
+	for id, want := range map[int64]bool{1: false, 2: true, 4: true, 5: false, 400: true} {
+		if ids[id] != want {
+			t.Errorf("transition %d is there: %v, want %v", id, ids[id], want)
+		}
+	}
+	saved, err := s.Load(t.Context())
+	if err != nil || len(saved.Outbox.Messages) != 2 || len(saved.Outbox.Transitions) != 2 {
+		t.Errorf("%d messages and %d transitions pending, %v, want 2 and 2", len(saved.Outbox.Messages), len(saved.Outbox.Transitions), err)
+	}
+	if s.outbox > s.geo.outbox {
+		t.Errorf("the outbox has %d bytes, want at most %d", s.outbox, s.geo.outbox)
+	}
+}
+
+func TestRequestsAreLimited(t *testing.T) {
+	clock := newTestClock()
+	o := testOptions(t, clock)
+	registry := prometheus.NewRegistry()
+	o.Registerer = registry
+	s := openStore(t, o)
+	for i := range maxRequestSeries + 10 {
+		s.Observe(t.Context(), request(fmt.Sprint("target", i), clock.Now()))
+	}
+	flushNow(t, s)
+	if got := gather(t, registry)["skywatch_history_lost_results_total"]; got != 10 {
+		t.Errorf("%v results left out, want 10", got)
+	}
+	if n := stored(t, s); n != 0 {
+		t.Errorf("%d requests among the results of checks", n)
+	}
+	for i := range int(s.geo.requestSlots) { // the known ones push each other out, and no check's result
+		s.Observe(t.Context(), request("target1", clock.Now()))
+		if i%5000 == 0 {
+			flushNow(t, s)
+		}
+	}
+	s.Observe(t.Context(), up("a", clock.step(2*time.Hour)))
+	flushNow(t, s)
+	if s.catalog.requests != 1 {
+		t.Errorf("%d pairs of requests are known after an hour, want the one that has results", s.catalog.requests)
+	}
+	o.Registerer = nil
+	o.Config.RequestShare, o.Config.Path = 0, o.Config.Path+"2"
+	s = openStore(t, o)
+	s.Observe(t.Context(), request("x", clock.Now()))
+	if rows, _ := s.waiting(1); rows != nil {
+		t.Error("a request waits to be stored though request_share is 0")
+	}
+}
