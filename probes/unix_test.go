@@ -87,6 +87,19 @@ func TestUnixDialogue(t *testing.T) {
 	}
 }
 
+// TestUnixUnverifiedChain shows the switch: what ends a chain that nobody verified is not known, or in the year 1.
+func TestUnixUnverifiedChain(t *testing.T) {
+	server := probetest.ServeUnix(t, probetest.TLS(probetest.Config(probetest.SelfSigned(t))))
+	for compat, want := range map[Compat]bool{Fixed: false, Exact: true} {
+		m := testModule(t, Options{Compat: compat}, "unix", "{tls: true, tls_config: {insecure_skip_verify: true}}")
+		res := runProbe(t, t.Context(), m, server.Addr, long)
+		end, ok := probetest.Value(res.Samples, "probe_ssl_last_chain_expiry_timestamp_seconds")
+		if !res.Success() || ok != want || ok && end != -62135596800 {
+			t.Errorf("exact %v: %s, %v %v, want success and presence %v", compat, outcome(res), end, ok, want)
+		}
+	}
+}
+
 func TestUnixPathsThatCannotBeUsed(t *testing.T) {
 	m := testModule(t, Options{}, "unix", "{}")
 	dir := t.TempDir()
