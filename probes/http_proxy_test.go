@@ -48,7 +48,7 @@ func serveProxy(t *testing.T, server string, status int) *proxied {
 
 func tunnel(t *testing.T, w http.ResponseWriter, server string) {
 	http.NewResponseController(w).Flush()
-	client, _, err := http.NewResponseController(w).Hijack()
+	client, buffered, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		t.Error(err)
 		return
@@ -61,7 +61,7 @@ func tunnel(t *testing.T, w http.ResponseWriter, server string) {
 	}
 	done := make(chan struct{})
 	go func() {
-		io.Copy(upstream, client)
+		io.Copy(upstream, buffered)
 		upstream.Close()
 		close(done)
 	}()
