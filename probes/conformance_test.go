@@ -25,6 +25,9 @@ func TestConformance(t *testing.T) {
 			t.Errorf("prober %s: not enrolled, want a subject in %s_test.go", name, name)
 			continue
 		}
+		if len(s.exempt) > 0 && name != "dns" && name != "icmp" {
+			t.Errorf("prober %s: has exemptions, want none: only dns and icmp may have any", name)
+		}
 		t.Run(name, func(t *testing.T) { conform(t, name, s) })
 	}
 }
