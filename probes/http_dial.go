@@ -141,7 +141,7 @@ func (c *politeConn) Read(p []byte) (int, error) {
 }
 
 func (c *politeConn) Write(p []byte) (int, error) {
-	c.speak()
+	defer c.speak()
 	return c.Conn.Write(p)
 }
 

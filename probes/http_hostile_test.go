@@ -138,11 +138,11 @@ func TestHTTPServerSpeaksFirst(t *testing.T) {
 	secured := probetest.TLS(probetest.Config(probetest.NewCA(t).Good()))
 	m := httpModule(t, "tls_config: {insecure_skip_verify: true}", Options{})
 	for range 20 {
-		s := probetest.Serve(t, probetest.Send("220 mail.example\r\n"), get())
+		s := probetest.Serve(t, probetest.Send("220 mail.example\r\n"), probetest.Silence())
 		wantOutcome(t, fetch(t, m, "http://"+s.Addr), probe.ReasonProtocol,
 			`fetching "http://`+s.Addr+`": malformed HTTP status code "mail.example", want a response`, "")
 		s.Close()
-		s = probetest.Serve(t, secured, probetest.Send("220 mail.example\r\n"), get())
+		s = probetest.Serve(t, secured, probetest.Send("220 mail.example\r\n"), probetest.Silence())
 		if res := fetch(t, m, "https://"+s.Addr); res.Reason != probe.ReasonProtocol {
 			t.Errorf("over TLS: %s: %s", res.Reason, res.Err)
 		}
