@@ -56,7 +56,7 @@ func (p *program) serve(ctx context.Context) error {
 	}
 	log.Info("starting", "version", release(), "config", d.live.Current().Path, "checks", len(d.live.Current().Checks))
 	context.AfterFunc(ctx, func() { log.Info("stopping") })
-	if err := inOrder(ctx, d.schedule, d.answer, d.answerCommands, d.reloadOnHangup, d.alert, d.remember); err != nil {
+	if err := inOrder(ctx, d.schedule, d.answer, d.answerCommands, d.reloadUnasked, d.alert, d.remember); err != nil {
 		return err
 	}
 	log.Info("stopped")
