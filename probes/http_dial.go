@@ -31,9 +31,7 @@ type httpConns struct {
 
 // resolveTarget looks the target up and records that.
 func (c *httpConns) resolveTarget(ctx context.Context, host string) (time.Duration, error) {
-	start := time.Now()
-	addr, err := c.dialer.resolve(ctx, host, c.r)
-	took := time.Since(start)
+	addr, took, err := c.dialer.resolveTimed(ctx, host, c.r)
 	if err != nil {
 		return took, err
 	}
