@@ -130,3 +130,29 @@ func TestHTTPProxyRefuses(t *testing.T) {
 		t.Errorf("got %s: %s", res.Reason, res.Err)
 	}
 }
+
+// take reads exactly the wanted bytes.
+func take(want string) probetest.Step {
+	return func(_ testing.TB, c *probetest.Conn) error {
+		got := make([]byte, len(want))
+		if _, err := io.ReadFull(c.In, got); err != nil || string(got) != want {
+			return fmt.Errorf("found %q (%v), want %q", got, err, want)
+		}
+		return nil
+	}
+}
+
+func TestHTTPProxySOCKS5(t *testing.T) { // RFC 1928
+	proxy := probetest.Serve(t, take("\x05\x01\x00"), probetest.Send("\x05\x00"),
+		take("\x05\x01\x00\x03\x09a.example\x00\x50"), probetest.Send("\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00"),
+		get(), probetest.Send(okHead+"Content-Length: 8\r\n\r\nOK body\n"))
+	res := fetch(t, httpModule(t, "proxy_url: socks5://"+proxy.Addr, Options{}), "http://a.example/")
+	wantOutcome(t, res, probe.ReasonNone, "", "")
+	wantSeries(t, res, map[string]string{"http_uncompressed_body_length": "8", "ip_protocol": "4"})
+
+	proxy = probetest.Serve(t, take("\x05\x01\x00"), probetest.Send("\x05\xff"))
+	res = fetch(t, httpModule(t, "proxy_url: socks5://"+proxy.Addr, Options{}), "http://a.example/")
+	if res.Reason != probe.ReasonConnect || !strings.Contains(res.Err, "socks connect") {
+		t.Errorf("got %s: %s", res.Reason, res.Err)
+	}
+}
