@@ -242,3 +242,28 @@ func TestTooManyMessagesExpireEarly(t *testing.T) {
 		t.Errorf("plan: %+v, want the oldest to expire", s)
 	}
 }
+
+func TestAStateIsNotStoredBeforeItsTransition(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "ops")
+		w.start()
+		w.up("A")
+		w.journal.mu.Lock()
+		w.journal.fault = func(call string) (error, error) {
+			if call == "keep" {
+				return nil, nil
+			}
+			return errDisk, nil
+		}
+		w.journal.mu.Unlock()
+		w.down("A")
+		time.Sleep(3 * time.Second)
+		w.down("A")
+		w.kill() // before anyone was told
+		w.start()
+		w.down("A")
+		time.Sleep(time.Minute)
+		w.expect("ops", "DOWN A")
+		w.checkIncidents()
+	})
+}

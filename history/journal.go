@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"hash/maphash"
+	"slices"
 
 	"skywatch/internal/record"
 )
@@ -16,6 +17,7 @@ import (
 // Record commits states, transitions and the intents to tell of them, and takes along what fits of the results that wait. What it is
 // given a second time changes nothing.
 func (s *Store) Record(ctx context.Context, states []record.CheckState, ts []record.Transition, ds []record.Delivery) error {
+	states, ts, ds = slices.Clone(states), slices.Clone(ts), slices.Clone(ds) // a call that hangs outlives its caller
 	return s.commit(ctx, "recording transitions in history", func() error {
 		for {
 			p := s.nextRecord(&states, &ts, &ds)

@@ -96,3 +96,43 @@ func TestRequestsAreLimited(t *testing.T) {
 		t.Error("a request waits to be stored though request_share is 0")
 	}
 }
+
+// A lowered max_size makes the file smaller at the next start; the newest of everything and all that is pending stays.
+func TestLoweredMaxSize(t *testing.T) {
+	clock := newTestClock()
+	o := testOptions(t, clock)
+	o.Config.MaxSize = 16 << 20
+	s := openStore(t, o)
+	for id := int64(1); id <= 60; id++ {
+		for range 1000 {
+			s.Observe(t.Context(), up("a", clock.step(time.Second)))
+		}
+		flushNow(t, s)
+		must(t, recordFall(s, id, clock.Now(), noise(testRandom(id), 60<<10)))
+	}
+	counters, err := s.Counters(t.Context())
+	must(t, err)
+	must(t, s.Close())
+	if size := s.eng.size(o.Config.Path); size < 4<<20 {
+		t.Fatalf("the file has %d bytes, want more for this test", size)
+	}
+	o.Config.MaxSize = 1 << 20
+	for range 2 {
+		s = newStore(o, newEngine())
+		must(t, s.Open(t.Context()))
+		if size := s.eng.size(o.Config.Path) + s.eng.size(o.Config.Path+"-wal"); size > 1<<20 {
+			t.Errorf("the file has %d bytes, want at most 1 MiB", size)
+		}
+		if n := stored(t, s); n != int(s.geo.slots) {
+			t.Errorf("%d results left, want %d", n, s.geo.slots)
+		}
+		saved, err := s.Load(t.Context())
+		if err != nil || len(saved.Outbox.Transitions) != 60 || saved.Outbox.Transitions[0].Trace != "" || saved.Outbox.Transitions[59].Trace == "" {
+			t.Errorf("%d transitions pending, %v, want 60, the newest with its trace", len(saved.Outbox.Transitions), err)
+		}
+		if got, err := s.Counters(t.Context()); err != nil || got[0].Results != counters[0].Results {
+			t.Errorf("counters %v, %v, want %v", got[0].Results, err, counters[0].Results)
+		}
+		must(t, s.Close())
+	}
+}

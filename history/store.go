@@ -74,6 +74,8 @@ type file struct {
 	states   map[string]uint64 // hash of what was last written of a state; 0 = written by an earlier process
 	stateLen int64             // bytes of the states, about
 	statesAt time.Time         // when all states were last written
+	fault    error             // of what followed a commit; settle deals with it
+	limit    int64             // pages the file may have now: more than geometry says while it is too large at its start
 	walSize  int64             // after the last commit
 	pages    int64
 	free     int64
@@ -169,6 +171,16 @@ func (s *Store) commit(ctx context.Context, doing string, f func() error) error 
 
 // settle draws the consequences of a failure: a damaged file is set aside, one that cannot be worked with is closed. It needs the turn.
 func (s *Store) settle(err error) error {
+	cause := err
+	if cause == nil {
+		cause = s.fault
+	}
+	s.fault = nil
+	s.consider(cause)
+	return err
+}
+
+func (s *Store) consider(err error) {
 	switch {
 	case err == nil || s.readOnly:
 	case s.failed(err, codeCorrupt, codeNotADB):
@@ -180,7 +192,6 @@ func (s *Store) settle(err error) error {
 	case s.failed(err, codeFull, codeBusy, codeLocked) || errors.Is(err, errBlocked) || errors.Is(err, errNoRoom):
 		s.setErr(s.explain("writing history", err))
 	}
-	return err
 }
 
 // usable tells why no call can be made; nil = one can.

@@ -26,13 +26,16 @@ func TestConformance(t *testing.T) {
 			t.Errorf("prober %s: not enrolled, want a subject in %s_test.go", name, name)
 			continue
 		}
+		if len(s.exempt) > 0 && name != "dns" && name != "icmp" {
+			t.Errorf("prober %s: has exemptions, want none: only dns and icmp may have any", name)
+		}
 		t.Run(name, func(t *testing.T) { conform(t, name, s) })
 	}
 }
 
 // conform puts one prober into each situation it is not exempt from.
 func conform(t *testing.T, name string, s subject) {
-	c := candidate{subject: s, name: name}
+	c := candidate{subject: s.withDefaults(), name: name}
 	situations := map[situation]func(t *testing.T){
 		healthy:   c.healthyServer,
 		refused:   c.refusedPort,
@@ -45,6 +48,9 @@ func conform(t *testing.T, name string, s subject) {
 		cancelled: c.cancelledContext,
 		echoing:   c.echoedSecret,
 		crowd:     c.concurrentProbes,
+	}
+	if !slices.Contains(Descs(name), descLookup) {
+		delete(situations, unsolved) // such as a path: there is no name to look up
 	}
 	for _, situation := range slices.Sorted(maps.Keys(situations)) {
 		if why, ok := s.exempt[situation]; ok {
@@ -112,7 +118,7 @@ func (c candidate) healthyServer(t *testing.T) {
 }
 
 func (c candidate) refusedPort(t *testing.T) {
-	res := runProbe(t, t.Context(), c.module(t), c.target(c.subject.refused(t)), long)
+	res := runProbe(t, t.Context(), c.module(t), c.target(c.refuse(t)), long)
 	c.wantReason(t, res, probe.ReasonConnect)
 	c.check(t, refused, res)
 }

@@ -10,30 +10,19 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"skywatch/internal/probe"
 	"skywatch/internal/probetest"
 )
 
 // prepared runs only that part of a probe which finds the server.
-func prepared(t testing.TB, d *DNS, target string) (q *dnsQuery, err error) {
+func prepared(t *testing.T, d *DNS, target string) (q *dnsQuery, err error) {
 	t.Helper()
-	stop := probeFunc(func(ctx context.Context, t probe.Target, r *probe.Recorder) error {
-		q, err = d.prepare(ctx, t, r)
+	runFunc(t, func(ctx context.Context, r *probe.Recorder) error {
+		q, err = d.prepare(ctx, probe.NewTarget(target), r)
 		return nil
 	})
-	check := probe.Check{Module: &probe.Module{Name: "m", Kind: "dns", Prober: stop}, Target: probe.NewTarget(target), Timeout: time.Second}
-	probe.Run(t.Context(), check, probe.Env{})
 	return q, err
-}
-
-// probeFunc is a prober made of a function.
-type probeFunc func(context.Context, probe.Target, *probe.Recorder) error
-
-func (f probeFunc) Validate() error { return nil }
-func (f probeFunc) Probe(ctx context.Context, t probe.Target, r *probe.Recorder) error {
-	return f(ctx, t, r)
 }
 
 func TestDNSRefusesAtLoad(t *testing.T) {

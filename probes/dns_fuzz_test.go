@@ -6,11 +6,9 @@
 package probes
 
 import (
+	"bytes"
 	"context"
-	"io"
-	"net"
 	"testing"
-	"time"
 
 	"github.com/miekg/dns"
 
@@ -30,44 +28,21 @@ func FuzzDNSResponse(f *testing.F) {
 	}
 	d := testModule(f, Options{}, "dns", `{query_name: example.com, query_type: SOA, validate_answer_rrs: {fail_if_not_matches_regexp: [SOA]}}`).Prober.(*DNS)
 	f.Fuzz(func(t *testing.T, wire []byte, stream bool) {
-		res := probe.Run(t.Context(), fuzzCheck(func(_ context.Context, _ probe.Target, r *probe.Recorder) error {
+		res := runFunc(t, func(_ context.Context, r *probe.Recorder) error {
 			q := &dnsQuery{DNS: d, r: r, server: "s", what: d.what()}
 			ask := q.overUDP
 			if stream {
 				ask = q.overTCP
 			}
-			response, err := ask(&canned{data: wire}, []byte("query"), 7)
+			response, err := ask(canned{in: bytes.NewReader(wire)}, []byte("query"), 7)
 			if err != nil {
 				return err
 			}
 			d.record(response, r)
 			return d.judge(response, q.what, r)
-		}), probe.Env{})
+		})
 		if res.Reason != probe.ReasonNone && res.Reason != probe.ReasonProtocol && res.Reason != probe.ReasonResponse {
 			t.Errorf("%s, want success, protocol or response", outcome(res))
 		}
 	})
 }
-
-func fuzzCheck(f probeFunc) probe.Check {
-	return probe.Check{Module: &probe.Module{Name: "m", Kind: "dns", Prober: f}, Target: probe.NewTarget("s"), Timeout: time.Minute}
-}
-
-// canned is a connection from which the data comes, and then the end.
-type canned struct {
-	net.Conn
-	data []byte
-}
-
-// Read gives the data once.
-func (c *canned) Read(p []byte) (int, error) {
-	n := copy(p, c.data)
-	c.data = c.data[n:]
-	if n == 0 && len(p) > 0 {
-		return 0, io.EOF
-	}
-	return n, nil
-}
-
-// Write takes everything.
-func (c *canned) Write(p []byte) (int, error) { return len(p), nil }

@@ -32,8 +32,10 @@ type program struct {
 	output              string
 
 	// of serve
-	configCheck bool
-	web         *web.FlagConfig
+	configCheck        bool
+	autoReload         bool
+	autoReloadInterval uint32 // seconds
+	web                *web.FlagConfig
 }
 
 // The defaults of --config.file, in the order of preference.
@@ -89,6 +91,8 @@ func (p *program) globalFlags(app *kingpin.Application) {
 func (p *program) serveCommand(app *kingpin.Application) {
 	c := app.Command("serve", "Run the checks, answer /probe and show the state of everything (default).").Default()
 	c.Flag("config.check", "Read the configuration, say whether it is good, and exit.").BoolVar(&p.configCheck)
+	c.Flag("config.enable-auto-reload", "Look at the configuration file at intervals and take over what changed.").BoolVar(&p.autoReload)
+	c.Flag("config.auto-reload-interval", "Seconds between two looks.").Default("30").Uint32Var(&p.autoReloadInterval)
 	p.web = kingpinflag.AddFlags(c, listenAddress)
 	p.commands[c.FullCommand()] = p.serve
 }
