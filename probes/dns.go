@@ -89,12 +89,12 @@ func (d *DNS) prepare(ctx context.Context, t probe.Target, r *probe.Recorder) (*
 	if d.DNSOverTLS {
 		standard = 853
 	}
-	host, port, err := splitOptionalPort(ctx, t, t.Raw(), standard)
-	if err != nil {
-		return nil, err
-	}
+	host, port, bad := splitOptionalPort(ctx, t, t.Raw(), standard)
 	start := time.Now()
 	addr, err := d.dialer.resolve(ctx, host, r)
+	if bad != nil {
+		return nil, bad // only now, since blackbox_exporter looks up any target
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -205,7 +205,13 @@ func TestDNSTargets(t *testing.T) {
 	if q, err := prepared(t, secure, "localhost"); err != nil || q.address.String() != "127.0.0.1:853" || q.server != "localhost:853" {
 		t.Errorf("over TLS: %v (%v), want port 853", q, err)
 	}
-	if _, err := prepared(t, secure, "dns://localhost"); probe.ReasonOf(err) != probe.ReasonConfig {
-		t.Errorf("a URL: %v, want a failure of config", err)
+	for _, target := range []string{"dns://localhost", "a:b:c", "localhost:nosuchport", "user:hunter22@localhost"} {
+		res := askDNS(t, Options{}, "{query_name: example.com}", target)
+		if res.Reason != probe.ReasonConfig || !strings.HasPrefix(res.Err, "reading target ") || strings.Contains(res.Trace.String(), "hunter22") {
+			t.Errorf("%s: %s, want a failure of config without the password", target, outcome(res))
+		}
+		if got := strings.Join(probetest.Names(res.Samples), " "); !strings.Contains(got, "probe_ip_addr_hash") {
+			t.Errorf("%s: metrics %s, want those of the look-up too", target, got)
+		}
 	}
 }

@@ -31,7 +31,7 @@ func splitTarget(ctx context.Context, t probe.Target) (host string, port uint16,
 }
 
 // splitOptionalPort takes apart host:port or a host alone, which may be an IPv6 address with or without brackets. text is of the target
-// or a part of it.
+// or a part of it. An error leaves what there is of the host.
 func splitOptionalPort(ctx context.Context, t probe.Target, text string, standard uint16) (host string, port uint16, err error) {
 	host, service, err := net.SplitHostPort(text)
 	if err != nil {
@@ -41,14 +41,14 @@ func splitOptionalPort(ctx context.Context, t probe.Target, text string, standar
 		}
 	}
 	if _, err := netip.ParseAddr(host); err != nil && (host == "" || strings.ContainsAny(host, ":/@[] ")) {
-		return "", 0, probe.Failf(probe.ReasonConfig, "reading target %q: no host name or address, want host or host:port", t)
+		return host, 0, probe.Failf(probe.ReasonConfig, "reading target %q: no host name or address, want host or host:port", t)
 	}
 	if err != nil {
 		return host, standard, nil
 	}
 	number, err := net.DefaultResolver.LookupPort(ctx, "tcp", service)
 	if err != nil {
-		return "", 0, probe.Failf(probe.ReasonConfig, "reading target %q: unknown port %q, want host:port", t, service)
+		return host, 0, probe.Failf(probe.ReasonConfig, "reading target %q: unknown port %q, want host:port", t, service)
 	}
 	return host, uint16(number), nil
 }
