@@ -5,6 +5,7 @@ package history
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -118,8 +119,7 @@ func TestLoweredMaxSize(t *testing.T) {
 	}
 	o.Config.MaxSize = 1 << 20
 	for range 2 {
-		s = newStore(o, newEngine())
-		must(t, s.Open(t.Context()))
+		s = openStore(t, o)
 		if size := s.eng.size(o.Config.Path) + s.eng.size(o.Config.Path+"-wal"); size > 1<<20 {
 			t.Errorf("the file has %d bytes, want at most 1 MiB", size)
 		}
@@ -135,4 +135,38 @@ func TestLoweredMaxSize(t *testing.T) {
 		}
 		must(t, s.Close())
 	}
+}
+
+// All that alerting held in memory while the store refused comes at once: it is committed in parts that fit.
+func TestLargeReplay(t *testing.T) {
+	clock := newTestClock()
+	o := testOptions(t, clock)
+	o.Config.MaxSize = 1 << 20
+	s := openOn(t, o, newDisk(t).engine())
+	w := &boundWatch{t: t, s: s}
+	s.eng.commits = func() { w.look("after a commit") }
+	var states []record.CheckState
+	var ts []record.Transition
+	var ds []record.Delivery
+	m := sealed(1, "n0", clock.Now())
+	for id := int64(1); id <= 300; id++ {
+		st, tr, _ := fallen(id, fmt.Sprint("check", id), clock.step(time.Second), noise(testRandom(id), 3000))
+		states, ts, m.Transitions = append(states, st), append(ts, tr), append(m.Transitions, id)
+		for n := range 5 {
+			ds = append(ds, record.Delivery{Transition: id, Notifier: fmt.Sprint("n", n)})
+		}
+		s.Observe(t.Context(), down(st.Check, clock.Now(), fmt.Sprint("refused ", id)))
+	}
+	m.Text = noise(testRandom(0), 200<<10)
+	must(t, s.Record(t.Context(), states, ts, ds))
+	must(t, s.Seal(t.Context(), m, []int64{2, 3}))
+	saved, err := s.Load(t.Context())
+	must(t, err)
+	if len(saved.States) != 300 || len(saved.Outbox.Transitions) != 300 || len(saved.Outbox.Deliveries) != 1500 || saved.Outbox.Transitions[299].Trace == "" {
+		t.Errorf("%d states, %d transitions, %d deliveries, want 300, 300, 1500", len(saved.States), len(saved.Outbox.Transitions), len(saved.Outbox.Deliveries))
+	}
+	if text := saved.Outbox.Messages[0].Text; !strings.HasSuffix(text, "[cut: too long for the history]\n") {
+		t.Errorf("the text of %d bytes, want it cut", len(text))
+	}
+	must(t, s.Record(t.Context(), nil, nil, []record.Delivery{{Transition: 1, Notifier: "late"}}))
 }
