@@ -41,8 +41,8 @@ func TestDNSVectors(t *testing.T) {
 		if got := outcome(res); got != want {
 			t.Errorf("outcome %q, want %q", got, want)
 		}
-		if got := value(t, res, "probe_dns_duration_seconds", "request"); value(t, res, "probe_dns_query_succeeded") != 0 || got < short.Seconds()*0.9 {
-			t.Errorf("request phase %v, want about the timeout and no success", got)
+		if got := value(t, res, "probe_dns_duration_seconds", "request"); value(t, res, "probe_dns_query_succeeded") != 0 || got <= value(t, res, "probe_dns_duration_seconds", "resolve") {
+			t.Errorf("request phase %v, want the time that was waited, and no success", got)
 		}
 	})
 	t.Run("36 SOA", func(t *testing.T) {

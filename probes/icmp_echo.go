@@ -59,7 +59,9 @@ func (p *ICMP) ping(ctx context.Context, e *echo) error {
 			e.record(time.Since(start))
 			return nil
 		}
-		e.r.Log.Debug("skipping another message", "bytes", n)
+		if n > 0 { // of the target, not of another host
+			e.r.Log.Debug("skipping another message", "bytes", n)
+		}
 	}
 }
 

@@ -22,6 +22,7 @@ import (
 
 const (
 	icmpMetrics   = tcpDialMetrics + " probe_icmp_duration_seconds"
+	noPorts       = "ICMP has no ports"
 	kernelAnswers = "the kernel answers on loopback, not a server; scripted peers are in icmp_test.go"
 )
 
@@ -34,7 +35,7 @@ var _ = enroll("icmp", subject{
 	healthy:  func(testing.TB) string { return "127.0.0.1" },
 	presence: map[situation]string{healthy: icmpMetrics + " probe_icmp_reply_hop_limit", unsolved: icmpMetrics},
 	exempt: map[situation]string{
-		refused: "ICMP has no ports", silent: kernelAnswers, garbage: kernelAnswers, early: kernelAnswers, endless: kernelAnswers,
+		refused: noPorts, silent: kernelAnswers, garbage: kernelAnswers, early: kernelAnswers, endless: kernelAnswers,
 		flood: kernelAnswers, cancelled: kernelAnswers,
 	},
 })
