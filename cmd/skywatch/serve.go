@@ -5,8 +5,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -34,6 +36,7 @@ var (
 type daemon struct {
 	*program
 	log       *slog.Logger
+	place     place
 	registry  *prometheus.Registry
 	live      *config.Live
 	store     *history.Store
@@ -49,14 +52,19 @@ func (p *program) serve(ctx context.Context) error {
 	if p.configCheck {
 		return p.checkConfig()
 	}
-	log := slog.New(newSink(p.stderr, p.logFormat, level(p.logLevel)))
+	at, err := p.place()
+	if err != nil {
+		return err
+	}
+	log := p.logger()
 	d, err := p.newDaemon(log)
 	if err != nil {
 		return p.explain(err)
 	}
+	d.place = at
 	log.Info("starting", "version", release(), "config", d.live.Current().Path, "checks", len(d.live.Current().Checks))
 	context.AfterFunc(ctx, func() { log.Info("stopping") })
-	if err := inOrder(ctx, d.schedule, d.answer, d.answerCommands, d.reloadOnHangup, d.alert, d.remember); err != nil {
+	if err := inOrder(ctx, d.schedule, d.answer, d.answerCommands, d.reloadWhenDue, d.alert, d.remember); err != nil {
 		return err
 	}
 	log.Info("stopped")
@@ -170,10 +178,17 @@ func (d *daemon) waitOpened(ctx context.Context) bool {
 
 // answer serves HTTP; it does not wait for the history.
 func (d *daemon) answer(ctx context.Context) error {
-	if err := web.Serve(ctx, d.handler(), d.web, d.log); err != nil {
+	err := web.Serve(ctx, d.handler(), d.web, d.log)
+	var listening *net.OpError
+	switch {
+	case err == nil:
+		return nil
+	case *d.web.WebSystemdSocket:
+		return fmt.Errorf("answering on the socket of systemd: %w", err)
+	case errors.As(err, &listening):
 		return fmt.Errorf("answering on %q: %w, want a free address", *d.web.WebListenAddresses, err)
 	}
-	return nil
+	return fmt.Errorf("answering on %q: %w", *d.web.WebListenAddresses, err)
 }
 
 // location is the zone in force.
