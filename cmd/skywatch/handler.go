@@ -8,7 +8,6 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"math"
 	"net/http"
 	"sync/atomic"
 
@@ -25,12 +24,11 @@ import (
 
 // handler is all that is answered over HTTP.
 func (d *daemon) handler() http.Handler {
-	recent := collector.NewRecent(int(min(d.historyLimit, math.MaxInt32)), d.debug())
 	return web.NewHandler(web.Options{
-		Probe:      d.probeHandler(recent),
+		Probe:      d.probeHandler(),
 		Metrics:    promhttp.InstrumentMetricHandler(d.registry, collector.NewMetricsHandler(d.registry, d.checks, d.log)),
-		Logs:       recent,
-		Requests:   recent.All(),
+		Logs:       d.recent,
+		Requests:   d.recent.All(),
 		Config:     func() ([]byte, error) { return d.live.Current().YAML() },
 		Reload:     d.reload,
 		Ready:      d.ready,
@@ -49,7 +47,7 @@ func (d *daemon) handler() http.Handler {
 	})
 }
 
-func (d *daemon) probeHandler(recent *collector.Recent) http.Handler {
+func (d *daemon) probeHandler() http.Handler {
 	return collector.NewHandler(collector.Options{
 		Module: func(name string) (*probe.Module, bool) {
 			m, ok := d.live.Current().Modules[name]
@@ -57,7 +55,7 @@ func (d *daemon) probeHandler(recent *collector.Recent) http.Handler {
 		},
 		Run:           d.runner.request,
 		Observe:       func(r probe.Result) { d.store.Observe(context.Background(), r) },
-		Recent:        recent,
+		Recent:        d.recent,
 		Debug:         d.debug(),
 		TimeoutOffset: d.offset(),
 		Exact:         bool(d.exact()),

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"time"
 
@@ -42,6 +43,7 @@ type daemon struct {
 	store     *history.Store
 	alerter   *alerting.Alerter
 	checks    *collector.Checks
+	recent    *collector.Recent
 	runner    *runner
 	scheduler *schedule.Scheduler
 	opened    chan struct{} // closed once the history was tried and the checks are known
@@ -85,6 +87,7 @@ func (p *program) newDaemon(log *slog.Logger) (*daemon, error) {
 	})
 	d.checks = collector.NewChecks(d.alerter.State)
 	d.checks.Apply(c.Checks)
+	d.recent = collector.NewRecent(int(min(p.historyLimit, math.MaxInt32)), p.debug())
 	d.runner = newRunner(p.proberLog(), d.store.Memory)
 	d.scheduler = schedule.New(schedule.Options{
 		Run: d.runner.check, Observers: []probe.Observer{d.alerter, d.checks, d.store}, Concurrency: c.Concurrency, Registerer: d.registry,
