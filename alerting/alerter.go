@@ -178,23 +178,23 @@ func notify(wake chan struct{}) {
 func (a *Alerter) Observe(ctx context.Context, r probe.Result) {
 	a.reload.RLock()
 	defer a.reload.RUnlock()
-	w, unread, counts := a.judge(r)
+	w, counts := a.judge(r)
 	switch {
 	case !counts:
 	case len(w.transitions) > 0:
 		a.commit(ctx, w)
-	case !unread:
-		a.ledger.journal.Keep(w.states)
+	default:
+		a.ledger.keepStates(w.states)
 	}
 }
 
-// judge runs next and gives what is to be written. unread: the journal may hold an older state that must be read before it is replaced.
-func (a *Alerter) judge(r probe.Result) (w write, unread, counts bool) {
+// judge runs next and gives what is to be written; counts is false if the result changes nothing.
+func (a *Alerter) judge(r probe.Result) (w write, counts bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	check, known := a.checks[r.Check]
 	if !known || r.Verdict < probe.Up || r.Verdict > probe.Inconclusive {
-		return write{}, false, false
+		return write{}, false
 	}
 	now := a.now()
 	state, ts := next(a.state(r.Check), r, rules{check.Group})
@@ -203,7 +203,7 @@ func (a *Alerter) judge(r probe.Result) (w write, unread, counts bool) {
 	if _, seen := a.firstUp[r.Check]; a.unread && !seen && state.State == record.Up {
 		a.firstUp[r.Check] = state.Since
 	}
-	return write{states: []record.CheckState{state}, transitions: ts, deliveries: a.intend(ts, check.Notify)}, a.unread, true
+	return write{states: []record.CheckState{state}, transitions: ts, deliveries: a.intend(ts, check.Notify)}, true
 }
 
 // intend says who is to be told: the check's notifiers, and of an end those who were told of the start. The lock is held.

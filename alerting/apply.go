@@ -104,9 +104,6 @@ func (a *Alerter) settleStates(ctx context.Context, saved record.Saved, fresh bo
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if fresh {
-		a.ledger.journal.Keep(slices.Collect(maps.Values(a.states)))
-	}
 	for _, l := range a.lanes {
 		notify(l.wake)
 	}

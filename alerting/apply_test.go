@@ -134,6 +134,7 @@ func TestParkedMessagesExpire(t *testing.T) {
 		if p := w.alerter.Pending(); len(p) != 0 {
 			t.Errorf("pending: %+v, want nothing", p)
 		}
+		synctest.Wait()
 		for _, m := range w.disk.messages {
 			if m.State != record.Expired && m.State != record.Superseded {
 				t.Errorf("message stored as %q, want expired", m.State)

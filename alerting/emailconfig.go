@@ -18,7 +18,8 @@ import (
 	"skywatch/internal/probe"
 )
 
-// EmailConfig is a notifier that sends mail through a smarthost.
+// EmailConfig is a notifier that sends mail through a smarthost. A message counts as sent once it was taken for one recipient; those
+// who were refused are logged, counted and named in the message's error, and are not tried again.
 type EmailConfig struct {
 	Smarthost    string       `yaml:"smarthost"` // host:port
 	TLS          string       `yaml:"tls"`       // starttls (required), tls or none

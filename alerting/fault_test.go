@@ -212,11 +212,10 @@ func (s *stage) play() (calls, replies int) {
 		time.Sleep(time.Until(s.begin.Add(at + 10*time.Second)))
 	}
 	time.Sleep(2 * time.Hour) // a refusal for good waits long
-	calls, replies = s.calls, s.replies
 	p.cancel()
 	p.done.Wait()
 	s.server.served.Wait()
-	return calls, replies
+	return s.calls, s.replies
 }
 
 // noteDoubts keeps what the disk does not know after a crash.
@@ -252,7 +251,20 @@ func (s *stage) check() {
 	if fmt.Sprint(told) != "map[A down:1 A up:1 BB down:1 BB up:1]" {
 		s.t.Errorf("stored transitions: %v, want each of the four once", told)
 	}
+	s.checkThreads()
 	s.checkArrived()
+}
+
+// checkThreads: what tells the end of an incident refers to what told its start.
+func (s *stage) checkThreads() {
+	s.t.Helper()
+	for _, tr := range s.disk.transitions {
+		start := s.disk.messages[s.disk.deliveries[deliveryKey{tr.Incident, "ops"}]]
+		end := s.disk.messages[s.disk.deliveries[deliveryKey{tr.ID, "ops"}]]
+		if closes(tr) && start.ID != end.ID && !slices.Contains(end.References, start.MessageID) {
+			s.t.Errorf("%q refers to %q, want %q of %q", end.Subject, end.References, start.MessageID, start.Subject)
+		}
+	}
 }
 
 // checkArrived: what the smarthost took is exactly what is stored as sent, in order, and copies only where there was doubt.

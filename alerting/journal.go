@@ -15,7 +15,7 @@ import (
 type Journal interface {
 	// Load gives what was kept. It is called once at start, and again after it failed.
 	Load(ctx context.Context) (record.Saved, error)
-	// Record keeps states, transitions and the intents to tell of them.
+	// Record keeps states, transitions and the intents to tell of them. Its states replace what Keep took before of the same checks.
 	Record(ctx context.Context, states []record.CheckState, ts []record.Transition, ds []record.Delivery) error
 	// Seal keeps a message, ties the deliveries of its transitions for its notifier to it, and marks those that it supersedes.
 	Seal(ctx context.Context, m record.Message, supersedes []int64) error

@@ -4,6 +4,7 @@
 package alerting
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -171,6 +172,6 @@ func (d *disk) saved() record.Saved {
 			})
 		}
 	}
-	slices.SortFunc(s.Outbox.Transitions, func(a, b record.Transition) int { return int(a.ID>>1 - b.ID>>1) })
+	slices.SortFunc(s.Outbox.Transitions, func(a, b record.Transition) int { return cmp.Compare(a.ID, b.ID) })
 	return s
 }

@@ -103,6 +103,14 @@ func late(err error) error {
 	return err
 }
 
+// keepStates hands on states that may be written later. While writes wait it does not: a state must not reach the disk before the
+// transition that led to it, nor before an older one was read.
+func (l *ledger) keepStates(states []record.CheckState) {
+	if l.refusing() == nil {
+		l.journal.Keep(states)
+	}
+}
+
 // behind puts a write behind those that wait already; nil = none waits, and it is for the caller to write.
 func (l *ledger) behind(w write) error {
 	l.mu.Lock()

@@ -47,6 +47,7 @@ func TestAFullDiskStopsNoMail(t *testing.T) {
 		}
 		end()
 		time.Sleep(15 * time.Second)
+		synctest.Wait()
 		if len(w.disk.transitions) != 3 || len(w.disk.messages) != 3 || w.disk.states["B"].State != record.Down {
 			t.Errorf("disk has %d transitions and %d messages, B %s, want 3, 3, down",
 				len(w.disk.transitions), len(w.disk.messages), w.disk.states["B"].State)
@@ -169,6 +170,7 @@ func TestAnUnreadableStoreIsReadLater(t *testing.T) {
 // checkIncidents compares what is stored: each incident has one start and one end, and is told to all.
 func (w *world) checkIncidents() {
 	w.t.Helper()
+	synctest.Wait()
 	ends := map[int64]int{}
 	for _, tr := range w.disk.transitions {
 		if closes(tr) {
@@ -207,13 +209,15 @@ func TestWhatWaitsIsBounded(t *testing.T) {
 			w.up("A")
 			time.Sleep(10 * time.Second)
 		}
+		synctest.Wait()
 		lane := w.alerter.lanes["ops"]
 		if waiting, lost := w.alerter.ledger.counts(); waiting > maxBacklog || lost == 0 {
 			t.Errorf("%d writes wait and %d are lost, want at most %d and some", waiting, lost, maxBacklog)
 		}
-		told := len(lane.open)
+		told, parts := len(lane.open), 0
 		for _, x := range lane.alerts {
 			told += len(x.Transitions)
+			parts += len(x.parts)
 			if len(x.Text) > maxText {
 				t.Errorf("text of %d bytes, want at most %d", len(x.Text), maxText)
 			}
@@ -221,7 +225,10 @@ func TestWhatWaitsIsBounded(t *testing.T) {
 		if told != 3200 || len(lane.open) > maxOpen || len(lane.alerts) > 5 {
 			t.Errorf("%d transitions in %d messages and %d open, want all 3200 in few", told, len(lane.alerts), len(lane.open))
 		}
-		w.boxes["ops"].reply = nil
+		if parts > maxOpen || len(w.alerter.threads) > maxOpen {
+			t.Errorf("%d transitions and %d threads in memory besides those open, want at most %d", parts, len(w.alerter.threads), maxOpen)
+		}
+		w.boxes["ops"].take()
 		time.Sleep(24 * time.Hour)
 		if p := w.alerter.Pending(); len(p) != 0 {
 			t.Errorf("%d messages pend at the end, want none", len(p))
@@ -238,4 +245,29 @@ func TestTooManyMessagesExpireEarly(t *testing.T) {
 	if s := l.plan(time.Now(), DefaultPolicy()); s.do != expire || s.letter.ID != 1 {
 		t.Errorf("plan: %+v, want the oldest to expire", s)
 	}
+}
+
+func TestAStateIsNotStoredBeforeItsTransition(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "ops")
+		w.start()
+		w.up("A")
+		w.journal.mu.Lock()
+		w.journal.fault = func(call string) (error, error) {
+			if call == "keep" {
+				return nil, nil
+			}
+			return errDisk, nil
+		}
+		w.journal.mu.Unlock()
+		w.down("A")
+		time.Sleep(3 * time.Second)
+		w.down("A")
+		w.kill() // before anyone was told
+		w.start()
+		w.down("A")
+		time.Sleep(time.Minute)
+		w.expect("ops", "DOWN A")
+		w.checkIncidents()
+	})
 }

@@ -60,10 +60,18 @@ func (a *Alerter) mend(ctx context.Context) {
 		a.ledger.drain(ctx, a.stored)
 		if waiting, _ := a.ledger.counts(); waiting > 0 || unread {
 			sleep(ctx, nil, readAgain)
-		} else {
-			sleep(ctx, a.ledger.wake, nap)
+			continue
 		}
+		a.keepAll()
+		sleep(ctx, a.ledger.wake, time.Hour)
 	}
+}
+
+// keepAll keeps the states of meanwhile. reload is held for writing, so that none is one of which the transition is being committed.
+func (a *Alerter) keepAll() {
+	a.reload.Lock()
+	defer a.reload.Unlock()
+	a.ledger.keepStates(a.States())
 }
 
 // stored notes that a message is in the store now.

@@ -135,7 +135,7 @@ func TestANewSummaryReplacesAnUnsentOne(t *testing.T) {
 			t.Errorf("pending: %+v, want the newest summary alone", p)
 		}
 		w.down("A")
-		w.boxes["ops"].reply = nil
+		w.boxes["ops"].take()
 		time.Sleep(time.Hour)
 		w.expect("ops", "DOWN A", "skywatch 2000-01-04: none of 3 checks is down, 3 without a result yet")
 	})

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"skywatch/internal/probe"
@@ -36,6 +37,13 @@ func (b *mailbox) Notify(_ context.Context, m record.Message) error {
 	}
 	b.got = append(b.got, m)
 	return nil
+}
+
+// take makes it take everything from now on.
+func (b *mailbox) take() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.reply = nil
 }
 
 func (b *mailbox) subjects() []string {
@@ -119,6 +127,7 @@ func (w *world) observe(check string, v probe.Verdict) {
 // expect compares the subjects that a notifier took.
 func (w *world) expect(notifier string, want ...string) {
 	w.t.Helper()
+	synctest.Wait() // so that the race detector sees that the others are done, too
 	if got := w.boxes[notifier].subjects(); !slices.Equal(got, want) {
 		w.t.Errorf("%s took %q, want %q\n%s", notifier, got, want, w.log.String())
 	}

@@ -140,29 +140,16 @@ func countRow(rows *sql.Rows, all map[int64]*counted) error {
 // Counters gives what was counted of every series of checks since it was first seen, what is not yet stored included, by check and
 // target.
 func (s *Store) Counters(ctx context.Context) ([]record.Counters, error) {
-	byKey := map[seriesKey]*record.Counters{}
-	err := s.query(ctx, "reading counters from history", func() error {
-		clear(byKey)
-		all, err := s.countUntil(s.results.next)
-		if err != nil {
-			return err
+	var byKey map[seriesKey]*record.Counters
+	err := s.query(ctx, "reading counters from history", func() (err error) {
+		if byKey, err = s.storedCounters(); err == nil {
+			s.countWaiting(byKey)
 		}
-		return each(s.db, "SELECT id, name, target FROM series WHERE name <> ''", nil, func(rows *sql.Rows) error {
-			var id int64
-			var key seriesKey
-			if err := rows.Scan(&id, &key.check, &key.target); err != nil {
-				return err
-			}
-			if c := all[id]; c != nil {
-				mergeCounters(byKey, key, c.Counters)
-			}
-			return nil
-		})
+		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	s.countWaiting(byKey)
 	list := make([]record.Counters, 0, len(byKey))
 	for key, c := range byKey {
 		c.Check, c.Target = key.check, key.target
@@ -175,6 +162,27 @@ func (s *Store) Counters(ctx context.Context) ([]record.Counters, error) {
 		return cmp.Or(cmp.Compare(a.Check, b.Check), cmp.Compare(a.Target, b.Target))
 	})
 	return list, nil
+}
+
+// storedCounters gives the counters of all results in the file.
+func (s *Store) storedCounters() (map[seriesKey]*record.Counters, error) {
+	byKey := map[seriesKey]*record.Counters{}
+	all, err := s.countUntil(s.results.next)
+	if err != nil {
+		return nil, err
+	}
+	err = each(s.db, "SELECT id, name, target FROM series WHERE name <> ''", nil, func(rows *sql.Rows) error {
+		var id int64
+		var key seriesKey
+		if err := rows.Scan(&id, &key.check, &key.target); err != nil {
+			return err
+		}
+		if c := all[id]; c != nil {
+			mergeCounters(byKey, key, c.Counters)
+		}
+		return nil
+	})
+	return byKey, err
 }
 
 func (s *Store) countWaiting(byKey map[seriesKey]*record.Counters) {

@@ -47,7 +47,7 @@ func newDisk(t testing.TB) *disk {
 }
 
 func (d *disk) engine() engine {
-	return engine{driver: "sqlite3", vfs: d.name, code: ncrucesCode, size: d.size, rename: d.rename, sync: "FULL"}
+	return engine{driver: "sqlite3", vfs: d.name, code: ncrucesCode, size: d.size, logged: func(string) int64 { return 0 }, rename: d.rename, sync: "FULL"}
 }
 
 func ncrucesCode(err error) (int, bool) {

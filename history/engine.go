@@ -18,13 +18,14 @@ type engine struct {
 	vfs     string                          // SQLite's file system; "" = the operating system's
 	code    func(error) (code int, ok bool) // primary result code of a driver's error
 	size    func(path string) int64         // bytes of a file; 0 when there is none
+	logged  func(path string) int64         // distinct pages in a write-ahead log
 	rename  func(from, to string) error
 	sync    string // PRAGMA synchronous
 	commits func() // told of every commit; nil = nobody
 }
 
 func newEngine() engine {
-	return engine{driver: driverName, code: resultCode, size: fileSize, rename: os.Rename, sync: "FULL"}
+	return engine{driver: driverName, code: resultCode, size: fileSize, logged: loggedPages, rename: os.Rename, sync: "FULL"}
 }
 
 func fileSize(path string) int64 {
@@ -33,6 +34,23 @@ func fileSize(path string) int64 {
 		return 0
 	}
 	return info.Size()
+}
+
+// loggedPages counts the pages that a checkpoint of the log will write: a page may be there many times.
+func loggedPages(path string) int64 {
+	f, err := os.Open(path)
+	if err != nil {
+		return 0
+	}
+	defer f.Close()
+	pages := map[[4]byte]bool{}
+	for off := int64(walHeader); ; off += frameSize {
+		var page [4]byte
+		if n, _ := f.ReadAt(page[:], off); n < len(page) {
+			return int64(len(pages))
+		}
+		pages[page] = true
+	}
 }
 
 // mode is how a file is opened.
@@ -45,7 +63,7 @@ const (
 )
 
 // dsn names the file with all its PRAGMAs: sent later they would reach one pooled connection only.
-func (e engine) dsn(path string, g geometry, m mode) string {
+func (e engine) dsn(path string, maxPages int64, m mode) string {
 	q := url.Values{}
 	pragma := func(format string, a ...any) { q.Add("_pragma", fmt.Sprintf(format, a...)) }
 	pragma("busy_timeout(%d)", busyTimeout.Milliseconds())
@@ -64,7 +82,7 @@ func (e engine) dsn(path string, g geometry, m mode) string {
 		pragma("journal_mode(WAL)")
 		pragma("synchronous(%s)", e.sync)
 		pragma("wal_autocheckpoint(0)")
-		pragma("max_page_count(%d)", g.pages)
+		pragma("max_page_count(%d)", maxPages)
 	}
 	if e.vfs != "" {
 		q.Set("vfs", e.vfs)

@@ -76,6 +76,7 @@ func TestDiskRefusesInTheMiddle(t *testing.T) {
 func TestDiskThatHangs(t *testing.T) {
 	clock := newTestClock()
 	s := openStore(t, testOptions(t, clock))
+	s.patience = patience
 	hang, hung := make(chan struct{}), make(chan struct{}, 1)
 	s.eng.commits = func() { hung <- struct{}{}; <-hang }
 	err := recordFall(s, 1, clock.Now(), "")

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"hash/maphash"
+	"slices"
 
 	"skywatch/internal/record"
 )
@@ -16,6 +17,7 @@ import (
 // Record commits states, transitions and the intents to tell of them, and takes along what fits of the results that wait. What it is
 // given a second time changes nothing.
 func (s *Store) Record(ctx context.Context, states []record.CheckState, ts []record.Transition, ds []record.Delivery) error {
+	states, ts, ds = slices.Clone(states), slices.Clone(ts), slices.Clone(ds) // a call that hangs outlives its caller
 	return s.commit(ctx, "recording transitions in history", func() error {
 		for {
 			p := s.nextRecord(&states, &ts, &ds)
@@ -41,13 +43,13 @@ type recordPart struct {
 // nextRecord takes the next part off what is left; nil = nothing is.
 func (s *Store) nextRecord(states *[]record.CheckState, ts *[]record.Transition, ds *[]record.Delivery) *recordPart {
 	p := &recordPart{pages: reservePages}
-	limit := s.geo.txn
+	limit := s.geo.txn - 2*reservePages // a batch of results goes along
 	for len(*ts) > 0 {
 		t := (*ts)[0]
 		trace := s.packer.pack(fitText(t.Trace, traceTextBytes))
 		own, others := split(*ds, func(d record.Delivery) bool { return d.Transition == t.ID })
 		mine, rest := split(*states, func(st record.CheckState) bool { return st.Check == t.Check })
-		cost := 5 + overflowPages(len(trace)) + costOf(len(t.Err)+64*len(t.Changes))/pageFill + 2*int64(len(own)) + statePages(mine)
+		cost := 5 + overflowPages(len(trace)) + costOf(len(t.Err)+64*len(t.Changes))/pageFill + 2 + int64(len(own))/16 + statePages(mine)
 		if len(p.transitions) > 0 && p.pages+cost > limit {
 			return p
 		}
@@ -86,7 +88,7 @@ func (s *Store) record(p *recordPart) error {
 	err := s.write(p.pages+b.cost(), f)
 	if errors.Is(err, errBlocked) {
 		b, p.traces, p.pages = s.plan(0), make([][]byte, len(p.traces)), reservePages
-		err = s.write(p.pages+int64(4*len(p.transitions)+2*len(p.deliveries)), f)
+		err = s.write(p.pages+int64(4*len(p.transitions)+len(p.deliveries)/16+2), f)
 	}
 	if err != nil {
 		return err

@@ -116,7 +116,7 @@ func TestAdopt(t *testing.T) {
 	for range 2 {
 		must(t, s.Adopt(t.Context(), "new", []string{"older", "old", "new"}))
 	}
-	st.Check = "new"
+	st.Check, st.LastSuccess = "new", at // results know it better
 	flushNow(t, s)
 	if diff := cmp.Diff([]record.CheckState{st}, loadStates(t, s)); diff != "" {
 		t.Errorf("states (-want +got):\n%s", diff)

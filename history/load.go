@@ -38,6 +38,9 @@ func (s *Store) loadJournal() (saved record.Saved, err error) {
 	if saved.States, err = s.loadStates(); err != nil {
 		return saved, err
 	}
+	if err := s.freshen(saved.States); err != nil {
+		return saved, err
+	}
 	out := &saved.Outbox
 	if out.Messages, err = s.loadMessages(); err != nil {
 		return saved, err
@@ -54,6 +57,26 @@ func (s *Store) loadJournal() (saved record.Saved, err error) {
 		return saved, err
 	}
 	return saved, s.addTraces(out.Transitions)
+}
+
+// freshen brings the last success of each state up to date: states are written lazily, results are not.
+func (s *Store) freshen(states []record.CheckState) error {
+	counters, err := s.storedCounters()
+	if err != nil {
+		return err
+	}
+	last := map[string]time.Time{}
+	for key, c := range counters {
+		if c.LastSuccess.After(last[key.check]) {
+			last[key.check] = c.LastSuccess
+		}
+	}
+	for i := range states {
+		if at := last[states[i].Check]; at.After(states[i].LastSuccess) {
+			states[i].LastSuccess = at.In(s.loc)
+		}
+	}
+	return nil
 }
 
 func (s *Store) loadStates() (states []record.CheckState, err error) {

@@ -69,12 +69,16 @@ func (s *Store) openFile() error {
 var errNoWAL = fmt.Errorf("no write-ahead log on this file system, want one that locks files")
 
 func (s *Store) connect(m mode) error {
-	db, err := sql.Open(s.eng.driver, s.eng.dsn(s.cfg.Path, s.geo, m))
+	limit := s.geo.pages
+	if pages := s.eng.size(s.cfg.Path) / pageSize; pages > limit {
+		limit = pages + s.geo.txn + reservePages
+	}
+	db, err := sql.Open(s.eng.driver, s.eng.dsn(s.cfg.Path, limit, m))
 	if err != nil {
 		return err
 	}
 	db.SetMaxOpenConns(1)
-	s.db, s.file = db, file{hour: -1}
+	s.db, s.file = db, file{hour: -1, limit: limit}
 	var journal string
 	if err := db.QueryRow("PRAGMA journal_mode").Scan(&journal); err != nil {
 		return err
@@ -149,8 +153,18 @@ type damage string
 
 func (d damage) Error() string { return "database is damaged: " + string(d) }
 
-// load reads what the store keeps in memory of the file.
-func (s *Store) load() (err error) {
+// load reads what the store keeps in memory of the file, and fits the file to a changed max_size.
+func (s *Store) load() error {
+	if err := s.loadTables(); err != nil {
+		return err
+	}
+	if s.pages > s.geo.pages {
+		return s.shrink()
+	}
+	return nil
+}
+
+func (s *Store) loadTables() (err error) {
 	if s.results, err = s.resize("result", s.geo.slots); err != nil {
 		return err
 	}

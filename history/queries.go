@@ -21,10 +21,12 @@ const scanStep = 20_000
 
 // Results gives the newest results of a check, what is not yet stored included.
 func (s *Store) Results(ctx context.Context, check string, limit int) ([]record.Stored, error) {
-	list := s.waitingResults(limit, func(p pending) bool { return p.check == check && check != "" })
 	var ids []any
+	var list []record.Stored
 	marks := ""
+	next := int64(0)
 	err := s.query(ctx, "reading results from history", func() error {
+		next, list = s.results.next, s.waitingResults(limit, func(p pending) bool { return p.check == check && check != "" })
 		return each(s.db, "SELECT id FROM series WHERE name = ? AND name <> ''", []any{check}, func(rows *sql.Rows) error {
 			var id int64
 			defer func() { ids, marks = append(ids, id), marks+",?" }()
@@ -34,20 +36,25 @@ func (s *Store) Results(ctx context.Context, check string, limit int) ([]record.
 	if err != nil || len(ids) == 0 {
 		return list, err
 	}
-	return s.scanBack(ctx, func() ring { return s.results }, list, limit, "AND series IN ("+marks[1:]+")", ids)
+	return s.scanBack(ctx, &s.results, next, list, limit, "AND r.series IN ("+marks[1:]+")", ids)
 }
 
 // Recent gives the newest results of all checks and requests.
 func (s *Store) Recent(ctx context.Context, limit int) ([]record.Stored, error) {
 	var all []record.Stored
 	for _, requests := range []bool{false, true} {
-		list := s.waitingResults(limit, func(p pending) bool { return (p.check == "") == requests })
-		list, err := s.scanBack(ctx, func() ring {
-			if requests {
-				return s.requests
-			}
-			return s.results
-		}, list, limit, "", nil)
+		var list []record.Stored
+		of, next := &s.results, int64(0)
+		if requests {
+			of = &s.requests
+		}
+		err := s.query(ctx, "reading results from history", func() error {
+			next, list = of.next, s.waitingResults(limit, func(p pending) bool { return (p.check == "") == requests })
+			return nil
+		})
+		if err == nil {
+			list, err = s.scanBack(ctx, of, next, list, limit, "", nil)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -74,15 +81,11 @@ func (s *Store) waitingResults(limit int, want func(pending) bool) []record.Stor
 	return list
 }
 
-// scanBack appends results to a list, newest first, until there are limit of them.
-func (s *Store) scanBack(ctx context.Context, of func() ring, list []record.Stored, limit int, where string, args []any) ([]record.Stored, error) {
-	to := int64(-1)
+// scanBack appends the results of a ring before a sequence to a list, newest first, until there are limit of them.
+func (s *Store) scanBack(ctx context.Context, of *ring, to int64, list []record.Stored, limit int, where string, args []any) ([]record.Stored, error) {
 	for more := true; more && len(list) < limit; {
 		err := s.query(ctx, "reading results from history", func() error {
-			r := of()
-			if to < 0 {
-				to = r.next
-			}
+			r := *of
 			from := max(r.oldest(), to-scanStep)
 			parts := r.ranges(from, to)
 			slices.Reverse(parts)
@@ -169,12 +172,6 @@ func (s *Store) Outages(ctx context.Context, from, to time.Time, limit int) (lis
 // Tallies counts the results that began in [from, to) by check, what is not yet stored included.
 func (s *Store) Tallies(ctx context.Context, from, to time.Time) ([]record.Tally, error) {
 	t := &tallying{from: from.UnixMilli(), to: to.UnixMilli(), byCheck: map[string]*record.Tally{}}
-	for _, p := range first(s.waiting(queueSize)) {
-		if p.check != "" && p.at >= t.from && p.at < t.to {
-			took := p.took
-			t.add(p.check, p.verdict, 1, int64(p.attempts), took, took)
-		}
-	}
 	if err := s.tally(ctx, t); err != nil {
 		return nil, err
 	}
@@ -188,8 +185,6 @@ func (s *Store) Tallies(ctx context.Context, from, to time.Time) ([]record.Tally
 	slices.SortFunc(list, func(a, b record.Tally) int { return cmp.Compare(a.Check, b.Check) })
 	return list, nil
 }
-
-func first[A, B any](a A, _ B) A { return a }
 
 // tallying sums up; TookMean holds the sum until the end.
 type tallying struct {

@@ -37,7 +37,8 @@ func (s *Store) erase(f func(*sql.Tx) error) error {
 	if err := s.transact(f); err != nil {
 		return err
 	}
-	return s.account()
+	s.account()
+	return nil
 }
 
 // dropOldestTraces removes the oldest traces. The newest stays, so that ids are never given twice.
@@ -106,25 +107,28 @@ func (s *Store) dropFinished() (more bool, err error) {
 
 const outboxBytes = "SELECT (SELECT coalesce(sum(cost), 0) FROM transition) + (SELECT coalesce(sum(cost), 0) FROM message)"
 
-// dropOldestResults empties the oldest slots, one page of them.
+// dropOldestResults empties the oldest slots of both rings, about two pages of each.
 func (s *Store) dropOldestResults() (more bool, err error) {
-	var gone int64
+	const atOnce = 200
+	rings := []*ring{&s.requests, &s.results}
 	err = s.erase(func(tx *sql.Tx) error {
-		gone = 0
-		for _, table := range []string{"request", "result"} {
-			done, err := tx.Exec("DELETE FROM " + table + " WHERE slot IN (SELECT slot FROM " + table + " ORDER BY seq LIMIT 200)")
-			if err != nil {
-				return err
+		for _, r := range rings {
+			for _, part := range r.ranges(r.first, max(r.first, r.oldest())+atOnce) {
+				if _, err := tx.Exec("DELETE FROM "+r.table+" WHERE slot BETWEEN ? AND ?", part.first, part.last); err != nil {
+					return err
+				}
 			}
-			n, err := done.RowsAffected()
-			if err != nil {
-				return err
-			}
-			gone += n
 		}
 		return nil
 	})
-	return gone > 0, err
+	if err != nil {
+		return false, err
+	}
+	for _, r := range rings {
+		r.first = max(r.first, r.oldest()) + atOnce
+		more = more || r.first < r.next
+	}
+	return more, nil
 }
 
 // trim keeps traces and finished alerts within their shares.

@@ -14,6 +14,7 @@ type ring struct {
 	table string
 	slots int64
 	next  int64 // sequence of the next row
+	first int64 // rows below were removed for want of room
 }
 
 func (r ring) slot(seq int64) int64 { return seq % r.slots }

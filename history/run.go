@@ -54,7 +54,7 @@ func (s *Store) flush(ctx context.Context) error {
 		return err
 	}
 	for more := true; more && ctx.Err() == nil; {
-		err := s.commit(ctx, "storing results in history", func() (err error) {
+		err := s.attend(context.WithoutCancel(ctx), "storing results in history", func() (err error) {
 			if err := s.usable(); err != nil {
 				return err
 			}

@@ -5,6 +5,7 @@ package history
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -95,4 +96,77 @@ func TestRequestsAreLimited(t *testing.T) {
 	if rows, _ := s.waiting(1); rows != nil {
 		t.Error("a request waits to be stored though request_share is 0")
 	}
+}
+
+// A lowered max_size makes the file smaller at the next start; the newest of everything and all that is pending stays.
+func TestLoweredMaxSize(t *testing.T) {
+	clock := newTestClock()
+	o := testOptions(t, clock)
+	o.Config.MaxSize = 16 << 20
+	s := openStore(t, o)
+	for id := int64(1); id <= 60; id++ {
+		for range 1000 {
+			s.Observe(t.Context(), up("a", clock.step(time.Second)))
+		}
+		flushNow(t, s)
+		must(t, recordFall(s, id, clock.Now(), noise(testRandom(id), 60<<10)))
+	}
+	counters, err := s.Counters(t.Context())
+	must(t, err)
+	must(t, s.Close())
+	if size := s.eng.size(o.Config.Path); size < 4<<20 {
+		t.Fatalf("the file has %d bytes, want more for this test", size)
+	}
+	o.Config.MaxSize = 1 << 20
+	for range 2 {
+		s = openStore(t, o)
+		if size := s.eng.size(o.Config.Path) + s.eng.size(o.Config.Path+"-wal"); size > 1<<20 {
+			t.Errorf("the file has %d bytes, want at most 1 MiB", size)
+		}
+		if n := stored(t, s); n != int(s.geo.slots) {
+			t.Errorf("%d results left, want %d", n, s.geo.slots)
+		}
+		saved, err := s.Load(t.Context())
+		if err != nil || len(saved.Outbox.Transitions) != 60 || saved.Outbox.Transitions[0].Trace != "" || saved.Outbox.Transitions[59].Trace == "" {
+			t.Errorf("%d transitions pending, %v, want 60, the newest with its trace", len(saved.Outbox.Transitions), err)
+		}
+		if got, err := s.Counters(t.Context()); err != nil || got[0].Results != counters[0].Results {
+			t.Errorf("counters %v, %v, want %v", got[0].Results, err, counters[0].Results)
+		}
+		must(t, s.Close())
+	}
+}
+
+// All that alerting held in memory while the store refused comes at once: it is committed in parts that fit.
+func TestLargeReplay(t *testing.T) {
+	clock := newTestClock()
+	o := testOptions(t, clock)
+	o.Config.MaxSize = 1 << 20
+	s := openOn(t, o, newDisk(t).engine())
+	w := &boundWatch{t: t, s: s}
+	s.eng.commits = func() { w.look("after a commit") }
+	var states []record.CheckState
+	var ts []record.Transition
+	var ds []record.Delivery
+	m := sealed(1, "n0", clock.Now())
+	for id := int64(1); id <= 300; id++ {
+		st, tr, _ := fallen(id, fmt.Sprint("check", id), clock.step(time.Second), noise(testRandom(id), 3000))
+		states, ts, m.Transitions = append(states, st), append(ts, tr), append(m.Transitions, id)
+		for n := range 5 {
+			ds = append(ds, record.Delivery{Transition: id, Notifier: fmt.Sprint("n", n)})
+		}
+		s.Observe(t.Context(), down(st.Check, clock.Now(), fmt.Sprint("refused ", id)))
+	}
+	m.Text = noise(testRandom(0), 200<<10)
+	must(t, s.Record(t.Context(), states, ts, ds))
+	must(t, s.Seal(t.Context(), m, []int64{2, 3}))
+	saved, err := s.Load(t.Context())
+	must(t, err)
+	if len(saved.States) != 300 || len(saved.Outbox.Transitions) != 300 || len(saved.Outbox.Deliveries) != 1500 || saved.Outbox.Transitions[299].Trace == "" {
+		t.Errorf("%d states, %d transitions, %d deliveries, want 300, 300, 1500", len(saved.States), len(saved.Outbox.Transitions), len(saved.Outbox.Deliveries))
+	}
+	if text := saved.Outbox.Messages[0].Text; !strings.HasSuffix(text, "[cut: too long for the history]\n") {
+		t.Errorf("the text of %d bytes, want it cut", len(text))
+	}
+	must(t, s.Record(t.Context(), nil, nil, []record.Delivery{{Transition: 1, Notifier: "late"}}))
 }

@@ -42,6 +42,7 @@ type Store struct {
 	geo      geometry
 	eng      engine
 	readOnly bool
+	patience time.Duration
 	metrics  *metrics
 	packer   packer
 	seed     maphash.Seed
@@ -74,6 +75,8 @@ type file struct {
 	states   map[string]uint64 // hash of what was last written of a state; 0 = written by an earlier process
 	stateLen int64             // bytes of the states, about
 	statesAt time.Time         // when all states were last written
+	fault    error             // of what followed a commit; settle deals with it
+	limit    int64             // pages the file may have now: more than geometry says while it is too large at its start
 	walSize  int64             // after the last commit
 	pages    int64
 	free     int64
@@ -92,7 +95,7 @@ func New(o Options) *Store { return newStore(o, newEngine()) }
 
 func newStore(o Options, eng engine) *Store {
 	s := &Store{
-		cfg: o.Config, now: o.Now, loc: o.Location, log: o.Log, geo: newGeometry(o.Config), eng: eng,
+		cfg: o.Config, now: o.Now, loc: o.Location, log: o.Log, geo: newGeometry(o.Config), eng: eng, patience: patience,
 		turn: make(chan struct{}, 1), wake: make(chan struct{}, 1), err: errNotOpen, seed: maphash.MakeSeed(),
 		last: map[string]lastResult{}, kept: map[string]record.CheckState{},
 	}
@@ -149,8 +152,13 @@ func (s *Store) release() { <-s.turn }
 // commit runs a writing call while holding the turn. It returns within patience whatever the disk does; a call that outlasts it keeps
 // the turn until it ends, which Run waits for when it closes the store, and its outcome is not known to the caller.
 func (s *Store) commit(ctx context.Context, doing string, f func() error) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, s.patience)
 	defer cancel()
+	return s.attend(ctx, doing, f)
+}
+
+// attend is commit for as long as ctx allows.
+func (s *Store) attend(ctx context.Context, doing string, f func() error) error {
 	if err := s.acquire(ctx); err != nil {
 		return err
 	}
@@ -163,12 +171,22 @@ func (s *Store) commit(ctx context.Context, doing string, f func() error) error 
 	case err := <-done:
 		return err
 	case <-ctx.Done():
-		return fmt.Errorf("%s %q: no answer from the disk, want one within %s: %w", doing, s.cfg.Path, patience, ctx.Err())
+		return fmt.Errorf("%s %q: no answer from the disk, want one within %s: %w", doing, s.cfg.Path, s.patience, ctx.Err())
 	}
 }
 
 // settle draws the consequences of a failure: a damaged file is set aside, one that cannot be worked with is closed. It needs the turn.
 func (s *Store) settle(err error) error {
+	cause := err
+	if cause == nil {
+		cause = s.fault
+	}
+	s.fault = nil
+	s.consider(cause)
+	return err
+}
+
+func (s *Store) consider(err error) {
 	switch {
 	case err == nil || s.readOnly:
 	case s.failed(err, codeCorrupt, codeNotADB):
@@ -180,7 +198,6 @@ func (s *Store) settle(err error) error {
 	case s.failed(err, codeFull, codeBusy, codeLocked) || errors.Is(err, errBlocked) || errors.Is(err, errNoRoom):
 		s.setErr(s.explain("writing history", err))
 	}
-	return err
 }
 
 // usable tells why no call can be made; nil = one can.

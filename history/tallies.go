@@ -14,6 +14,7 @@ import (
 func (s *Store) tally(ctx context.Context, t *tallying) error {
 	var parts [][2]int64
 	err := s.query(ctx, "counting results in history", func() (err error) {
+		t.addWaiting(s.waiting(queueSize))
 		parts, err = s.spansOf(t.from, t.to)
 		return err
 	})
@@ -30,6 +31,14 @@ func (s *Store) tally(ctx context.Context, t *tallying) error {
 		}
 	}
 	return nil
+}
+
+func (t *tallying) addWaiting(rows []pending, _ uint64) {
+	for _, p := range rows {
+		if p.check != "" && p.at >= t.from && p.at < t.to {
+			t.add(p.check, p.verdict, 1, int64(p.attempts), p.took, p.took)
+		}
+	}
 }
 
 // spansOf gives the ranges of sequences that may hold results that began in [from, to).

@@ -30,7 +30,8 @@ func (s *Store) write(pages int64, f func(*sql.Tx) error) error {
 		return err
 	}
 	s.setErr(nil)
-	return s.account()
+	s.account()
+	return nil
 }
 
 func (s *Store) transact(f func(*sql.Tx) error) error {
@@ -82,27 +83,27 @@ func (s *Store) fits(pages int64) bool {
 const reservePages = 8
 
 func (s *Store) roomFor(pages int64) bool {
-	return s.geo.pages-s.pages+s.free >= pages+reservePages
+	return s.limit-s.pages+s.free >= pages+reservePages
 }
 
 // ownLimit tells whether the file is full by our own limit, and not the disk.
 func (s *Store) ownLimit() bool {
-	return s.measure() == nil && s.geo.pages-s.pages+s.free < s.geo.txn
+	return s.measure() == nil && s.limit-s.pages+s.free < s.geo.txn
 }
 
-// account measures file and log after a commit, and empties the log when a later transaction might not fit.
-func (s *Store) account() error {
+// account measures file and log after a commit, and empties the log when a later transaction might not fit. The commit stands whatever
+// comes of it, so a failure is kept for settle.
+func (s *Store) account() {
 	before := s.walSize
-	if err := s.measure(); err != nil {
-		return err
-	}
+	err := s.measure()
 	s.metrics.written.Add(float64(max(0, s.walSize-before)))
-	var err error
-	if s.walSize > s.geo.wal/2 {
+	if err == nil && s.walSize > s.geo.wal/2 {
 		err = s.checkpoint()
 	}
+	if err != nil {
+		s.fault = err
+	}
 	s.metrics.sizes(s)
-	return err
 }
 
 func (s *Store) measure() error {
@@ -113,6 +114,7 @@ func (s *Store) measure() error {
 // checkpoint moves the log's pages into the file and empties the log. That a reader keeps it from doing so is no error.
 func (s *Store) checkpoint() error {
 	before := s.eng.size(s.cfg.Path + "-wal")
+	moving := s.eng.logged(s.cfg.Path + "-wal")
 	var busy, frames, moved int64
 	err := s.db.QueryRow("PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &frames, &moved)
 	if err != nil && !s.failed(err, codeBusy, codeLocked) {
@@ -122,7 +124,7 @@ func (s *Store) checkpoint() error {
 		return err
 	}
 	if s.walSize < before {
-		s.metrics.written.Add(float64(min((before-walHeader)/frameSize, s.pages) * pageSize))
+		s.metrics.written.Add(float64(moving * pageSize))
 	}
 	return nil
 }

@@ -180,7 +180,6 @@ func TestAddingAProber(t *testing.T) {
 	}
 	conform(t, "parrot", subject{
 		section: "{word: hello}",
-		target:  func(address string) string { return address },
 		healthy: func(t testing.TB) string {
 			return probetest.Serve(t, probetest.Line("hello\n"), probetest.Send("hello\n")).Addr
 		},

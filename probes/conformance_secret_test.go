@@ -35,10 +35,10 @@ func (c candidate) echoedSecret(t *testing.T) {
 		if c.echo != nil {
 			script = c.echo(text)
 		}
-		res := runProbe(t, t.Context(), &m, c.target(probetest.Serve(t, script...).Addr), long)
+		res := runProbe(t, t.Context(), &m, c.target(c.serve(t, script...).Addr), long)
 		wantSecretFree(t, res, text)
 	}
-	server := probetest.Serve(t)
+	server := c.serve(t)
 	res := runProbe(t, t.Context(), &m, withUserinfo(c.target(server.Addr), "hunter22"), long)
 	wantSecretFree(t, res, "hunter22")
 }

@@ -25,13 +25,16 @@ func TestConformance(t *testing.T) {
 			t.Errorf("prober %s: not enrolled, want a subject in %s_test.go", name, name)
 			continue
 		}
+		if len(s.exempt) > 0 && name != "dns" && name != "icmp" {
+			t.Errorf("prober %s: has exemptions, want none: only dns and icmp may have any", name)
+		}
 		t.Run(name, func(t *testing.T) { conform(t, name, s) })
 	}
 }
 
 // conform puts one prober into each situation it is not exempt from.
 func conform(t *testing.T, name string, s subject) {
-	c := candidate{subject: s, name: name}
+	c := candidate{subject: s.withDefaults(), name: name}
 	situations := map[situation]func(t *testing.T){
 		healthy:   c.healthyServer,
 		refused:   c.refusedPort,
@@ -111,20 +114,20 @@ func (c candidate) healthyServer(t *testing.T) {
 }
 
 func (c candidate) refusedPort(t *testing.T) {
-	res := runProbe(t, t.Context(), c.module(t), c.target(probetest.RefusedAddr(t)), long)
+	res := runProbe(t, t.Context(), c.module(t), c.target(c.refuse(t)), long)
 	c.wantReason(t, res, probe.ReasonConnect)
 	c.check(t, refused, res)
 }
 
 func (c candidate) silentServer(t *testing.T) {
-	res := runProbe(t, t.Context(), c.module(t), c.target(probetest.Serve(t, probetest.Silence()).Addr), short)
+	res := runProbe(t, t.Context(), c.module(t), c.target(c.serve(t, probetest.Silence()).Addr), short)
 	c.wantReason(t, res, probe.ReasonTimeout)
 	c.check(t, silent, res)
 }
 
 // badServer meets a server that breaks the rules. What it says is bounded, so the reason is not the deadline.
 func (c candidate) badServer(t *testing.T, in situation, script ...probetest.Step) {
-	res := runProbe(t, t.Context(), c.module(t), c.target(probetest.Serve(t, script...).Addr), long)
+	res := runProbe(t, t.Context(), c.module(t), c.target(c.serve(t, script...).Addr), long)
 	c.wantReason(t, res, probe.ReasonProtocol, probe.ReasonResponse)
 	c.check(t, in, res)
 }
@@ -138,7 +141,7 @@ func (c candidate) unknownName(t *testing.T) {
 // cancelledContext goes away in the middle of a probe that would last long.
 func (c candidate) cancelledContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	server := probetest.Serve(t, probetest.Silence())
+	server := c.serve(t, probetest.Silence())
 	go func() {
 		<-server.Accepted
 		cancel()

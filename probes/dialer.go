@@ -78,6 +78,12 @@ func (c IPConfig) dialer(o Options) (dialer, error) {
 // fallback a name that has none of those gives the last one of the other family, as in blackbox_exporter, and an address literal is
 // itself whatever its family.
 func (d dialer) resolve(ctx context.Context, host string, r *probe.Recorder) (netip.Addr, error) {
+	addr, _, err := d.resolveTimed(ctx, host, r)
+	return addr, err
+}
+
+// resolveTimed is resolve for probers with a phase of the same length.
+func (d dialer) resolveTimed(ctx context.Context, host string, r *probe.Recorder) (netip.Addr, time.Duration, error) {
 	if d.warning != "" {
 		r.Log.Warn(d.warning)
 	}
@@ -88,12 +94,12 @@ func (d dialer) resolve(ctx context.Context, host string, r *probe.Recorder) (ne
 	r.Set(descIP, ipVersion(addr))
 	r.Set(descIPHash, addrHash(addr))
 	if err != nil {
-		return netip.Addr{}, err
+		return netip.Addr{}, took, err
 	}
 	text := addr.String()
 	r.Fact("address", text)
 	r.Log.Debug("resolved target", "host", host, "address", text, "took", took)
-	return addr, nil
+	return addr, took, nil
 }
 
 func (d dialer) lookup(ctx context.Context, host string) (netip.Addr, error) {

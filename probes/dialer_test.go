@@ -183,19 +183,22 @@ func TestDialRefused(t *testing.T) {
 	}
 }
 
-// TestDialDeadline: a connection carries the deadline of the attempt, so that reads end by themselves.
+// TestDialDeadline: a connection carries the deadline of its context, so that reads end by themselves.
 func TestDialDeadline(t *testing.T) {
 	to := netip.MustParseAddrPort(probetest.Serve(t, probetest.Silence()).Addr)
-	res := runFunc(t, func(ctx context.Context, r *probe.Recorder) error {
-		conn, err := dialer{}.dial(ctx, "tcp", to, r, 0)
+	m := &probe.Module{Name: "m", Kind: "func", Prober: funcProber(func(ctx context.Context, r *probe.Recorder) error {
+		early, cancel := context.WithTimeout(ctx, short)
+		defer cancel()
+		conn, err := dialer{}.dial(early, "tcp", to, r, 0)
 		if err != nil {
 			return err
 		}
 		defer conn.Close()
 		_, err = conn.Read(make([]byte, 1))
 		return err
-	})
-	if res.Reason != probe.ReasonTimeout {
-		t.Errorf("%s: %s, want a timeout", res.Reason, res.Err)
+	})}
+	res := runProbe(t, t.Context(), m, "target", long)
+	if res.Reason != probe.ReasonTimeout || res.Took >= long {
+		t.Errorf("%s after %s: %s, want the timeout of the context", res.Reason, res.Took, res.Err)
 	}
 }

@@ -25,15 +25,13 @@ type httpConns struct {
 	mu     sync.Mutex
 	known  map[string]netip.Addr
 	proxy  string // host and port of the last proxy used; "" = none
-	open   []net.Conn
+	open   []*politeConn
 	closed bool
 }
 
 // resolveTarget looks the target up and records that.
 func (c *httpConns) resolveTarget(ctx context.Context, host string) (time.Duration, error) {
-	start := time.Now()
-	addr, err := c.dialer.resolve(ctx, host, c.r)
-	took := time.Since(start)
+	addr, took, err := c.dialer.resolveTimed(ctx, host, c.r)
 	if err != nil {
 		return took, err
 	}
@@ -70,8 +68,7 @@ func (c *httpConns) dial(ctx context.Context, address string) (net.Conn, error) 
 		return nil, err
 	}
 	c.trace.note(func(trip *httpTrip, now time.Time) { trip.connected = now })
-	c.keep(conn)
-	return conn, nil
+	return c.keep(conn), nil
 }
 
 // lookup finds the address of a host once. The way to a proxy is not bound to the family that the target must have.
@@ -95,12 +92,23 @@ func (c *httpConns) lookup(ctx context.Context, host, address string) (netip.Add
 }
 
 // keep closes a connection that came too late at once.
-func (c *httpConns) keep(conn net.Conn) {
+func (c *httpConns) keep(conn net.Conn) net.Conn {
+	polite := &politeConn{Conn: conn, spoke: make(chan struct{})}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.open = append(c.open, conn)
+	c.open = append(c.open, polite)
 	if c.closed {
-		conn.Close()
+		polite.Close()
+	}
+	return polite
+}
+
+// secured notes the end of a TLS handshake on the last connection: from here it is our turn again.
+func (c *httpConns) secured() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if n := len(c.open); n > 0 {
+		c.open[n-1].wait()
 	}
 }
 
@@ -111,5 +119,58 @@ func (c *httpConns) close() {
 	c.closed = true
 	for _, conn := range c.open {
 		conn.Close()
+	}
+}
+
+// politeConn hears nothing before it has spoken. net/http writes what comes earlier to the standard logger, whoever sent it.
+type politeConn struct {
+	net.Conn
+	mu     sync.Mutex
+	spoke  chan struct{} // closed once reading may begin
+	closed bool
+}
+
+func (c *politeConn) Read(p []byte) (int, error) {
+	c.mu.Lock()
+	spoke := c.spoke
+	c.mu.Unlock()
+	<-spoke
+	return c.Conn.Read(p)
+}
+
+func (c *politeConn) Write(p []byte) (int, error) {
+	defer c.speak()
+	return c.Conn.Write(p)
+}
+
+// Close ends a reader that waits, too.
+func (c *politeConn) Close() error {
+	c.mu.Lock()
+	c.closed = true
+	c.mu.Unlock()
+	c.speak()
+	return c.Conn.Close()
+}
+
+func (c *politeConn) speak() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	select {
+	case <-c.spoke:
+	default:
+		close(c.spoke)
+	}
+}
+
+// wait makes reading wait for the next writing.
+func (c *politeConn) wait() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	select {
+	case <-c.spoke:
+		if !c.closed {
+			c.spoke = make(chan struct{})
+		}
+	default:
 	}
 }

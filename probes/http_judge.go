@@ -186,7 +186,7 @@ func (p *httpProbe) broken(ctx context.Context, err error) error {
 		return p.failed(err)
 	case handshake, errors.As(err, &op) && op.Op == "remote error":
 		return probe.Failf(probe.ReasonTLS, "fetching %q: TLS handshake: %s, want a verified connection", p.url, strings.TrimPrefix(err.Error(), "tls: "))
-	case reason == probe.ReasonConnect, trip.connected.IsZero():
+	case reason == probe.ReasonConnect, trip.gotConn.IsZero() && trip.tlsDone.IsZero(): // also what a proxy refuses
 		return probe.Failf(probe.ReasonConnect, "fetching %q: %w", p.url, err)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return probe.Failf(probe.ReasonProtocol, "fetching %q: the connection was closed, want a response", p.url)

@@ -74,7 +74,7 @@ func (p *httpProbe) fetch(ctx context.Context, trips *httpRoundTrips, req *http.
 	}
 	client := http.Client{Transport: trips, CheckRedirect: p.checkRedirect, Jar: jar}
 	p.r.Log.Debug("sending request", "method", req.Method, "url", p.url.String())
-	resp, err := client.Do(req.WithContext(httptrace.WithClientTrace(ctx, p.trace.hooks())))
+	resp, err := client.Do(req.WithContext(httptrace.WithClientTrace(ctx, p.trace.hooks(p.conns.secured))))
 	p.r.Set(httpRedirects, float64(p.redirects))
 	if err != nil {
 		return p.broken(ctx, err)
@@ -90,8 +90,7 @@ func (p *httpProbe) failed(err error) error {
 
 // resolve finds the target's address, unless a proxy is to do that.
 func (p *httpProbe) resolve(ctx context.Context) error {
-	proxied := p.Client.Proxy.ProxyFromEnvironment || p.Client.proxy != nil
-	if proxied && p.SkipResolvePhaseWithProxy {
+	if p.Client.proxy != nil && p.SkipResolvePhaseWithProxy {
 		return nil
 	}
 	host, err := asciiHost(p.url.Hostname())

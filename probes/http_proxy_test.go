@@ -48,7 +48,7 @@ func serveProxy(t *testing.T, server string, status int) *proxied {
 
 func tunnel(t *testing.T, w http.ResponseWriter, server string) {
 	http.NewResponseController(w).Flush()
-	client, _, err := http.NewResponseController(w).Hijack()
+	client, buffered, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		t.Error(err)
 		return
@@ -61,7 +61,7 @@ func tunnel(t *testing.T, w http.ResponseWriter, server string) {
 	}
 	done := make(chan struct{})
 	go func() {
-		io.Copy(upstream, client)
+		io.Copy(upstream, buffered)
 		upstream.Close()
 		close(done)
 	}()
@@ -127,6 +127,32 @@ func TestHTTPProxyRefuses(t *testing.T) {
 	refused := "http://" + probetest.RefusedAddr(t)
 	res := fetch(t, httpModule(t, "proxy_url: "+refused, Options{}), "https://a.example/")
 	if res.Reason != probe.ReasonConnect || !strings.Contains(res.Err, "connection refused") {
+		t.Errorf("got %s: %s", res.Reason, res.Err)
+	}
+}
+
+// take reads exactly the wanted bytes.
+func take(want string) probetest.Step {
+	return func(_ testing.TB, c *probetest.Conn) error {
+		got := make([]byte, len(want))
+		if _, err := io.ReadFull(c.In, got); err != nil || string(got) != want {
+			return fmt.Errorf("found %q (%v), want %q", got, err, want)
+		}
+		return nil
+	}
+}
+
+func TestHTTPProxySOCKS5(t *testing.T) { // RFC 1928
+	proxy := probetest.Serve(t, take("\x05\x01\x00"), probetest.Send("\x05\x00"),
+		take("\x05\x01\x00\x03\x09a.example\x00\x50"), probetest.Send("\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00"),
+		get(), probetest.Send(okHead+"Content-Length: 8\r\n\r\nOK body\n"))
+	res := fetch(t, httpModule(t, "proxy_url: socks5://"+proxy.Addr, Options{}), "http://a.example/")
+	wantOutcome(t, res, probe.ReasonNone, "", "")
+	wantSeries(t, res, map[string]string{"http_uncompressed_body_length": "8", "ip_protocol": "4"})
+
+	proxy = probetest.Serve(t, take("\x05\x01\x00"), probetest.Send("\x05\xff"))
+	res = fetch(t, httpModule(t, "proxy_url: socks5://"+proxy.Addr, Options{}), "http://a.example/")
+	if res.Reason != probe.ReasonConnect || !strings.Contains(res.Err, "socks connect") {
 		t.Errorf("got %s: %s", res.Reason, res.Err)
 	}
 }

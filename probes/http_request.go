@@ -66,11 +66,21 @@ func (p *httpProbe) request(ctx context.Context) (*http.Request, error) {
 			continue
 		}
 		req.Header.Set(name, value)
+		p.hideHeader(name, value)
 	}
 	if p.target.Hostname != "" {
 		req.Host = p.target.Hostname
 	}
 	return req, nil
+}
+
+// hideHeader masks what a module's plain headers say about who we are.
+func (p *httpProbe) hideHeader(name, value string) {
+	switch http.CanonicalHeaderKey(name) {
+	case "Authorization", "Cookie", "Proxy-Authorization":
+		_, credentials, _ := strings.Cut(value, " ")
+		p.r.Hide(probe.Secret(value), probe.Secret(credentials))
+	}
 }
 
 // requestBody gives a body of known length that a redirect may have repeated; nil without one.

@@ -77,7 +77,8 @@ func (t *httpTrace) finish() {
 	t.end = time.Now()
 }
 
-func (t *httpTrace) hooks() *httptrace.ClientTrace {
+// hooks gives what net/http calls; secured is called after each TLS handshake.
+func (t *httpTrace) hooks(secured func()) *httptrace.ClientTrace {
 	return &httptrace.ClientTrace{
 		GotConn:              func(httptrace.GotConnInfo) { t.note(func(trip *httpTrip, now time.Time) { trip.gotConn = now }) },
 		GotFirstResponseByte: func() { t.note(func(trip *httpTrip, now time.Time) { trip.firstByte = now }) },
@@ -88,6 +89,7 @@ func (t *httpTrace) hooks() *httptrace.ClientTrace {
 					trip.tlsDone = now
 				}
 			})
+			secured()
 		},
 	}
 }

@@ -30,6 +30,10 @@ func TestHTTPPlain(t *testing.T) { // 1
 		"http_duration_seconds{processing}": "T", "http_duration_seconds{transfer}": "T",
 		"ssl_earliest_cert_expiry": "absent", "tls_version_info{TLS 1.3}": "absent",
 	})
+	lookup, _ := probetest.Value(res.Samples, "probe_dns_lookup_time_seconds")
+	if phase, _ := probetest.Value(res.Samples, "probe_http_duration_seconds", "resolve"); phase != lookup {
+		t.Errorf("phase resolve is %v, want the look-up time %v", phase, lookup)
+	}
 }
 
 func TestHTTPSecure(t *testing.T) { // 2, 3, 4

@@ -41,6 +41,7 @@ modules:
     tcp:
       <<: *talk
       preferred_ip_protocol: ip6
+  aliased: {prober: tcp, tcp: *talk}
   "json": {"prober": "tcp", "timeout": "0s", "tcp": {"tls": true}}
 `)
 	if err != nil {
@@ -56,6 +57,9 @@ modules:
 	full, merged := all["full"].Prober.(*TCP), all["merged"].Prober.(*TCP)
 	if full.IPProtocolFallback || full.QueryResponse[1].Send != "\x00\x01\x02" || !full.TLSConfig.InsecureSkipVerify || all["full"].Timeout != 90*time.Second {
 		t.Errorf("full: %+v", full)
+	}
+	if aliased := all["aliased"].Prober.(*TCP); aliased == full || aliased.SourceIPAddress != "127.0.0.1" || len(aliased.QueryResponse) != 3 {
+		t.Errorf("aliased: %+v", aliased)
 	}
 	if merged.PreferredIPProtocol != "ip6" || merged.SourceIPAddress != "127.0.0.1" || len(merged.QueryResponse) != 3 || all["merged"].Timeout != 24*time.Hour {
 		t.Errorf("merged: %+v", merged)
@@ -93,6 +97,19 @@ func TestModulesRefused(t *testing.T) {
 	} {
 		if _, err := buildModules(t, Options{}, test.text); err == nil || err.Error() != test.want {
 			t.Errorf("%s\ngives %v\nwant  %s", test.text, err, test.want)
+		}
+	}
+}
+
+// TestModulesLeftOut is about a prober whose file a build tag left out: the generated list still knows it.
+func TestModulesLeftOut(t *testing.T) {
+	left := registered["http"]
+	delete(registered, "http")
+	defer func() { registered["http"] = left }()
+	want := `module "m": line 1: prober "http" is not part of this build, want one of ` + strings.Join(Names(), ", ")
+	for _, text := range []string{"modules: {m: {prober: http}}", "modules: {m: {prober: tcp, http: {}}}"} {
+		if _, err := buildModules(t, Options{}, text); err == nil || err.Error() != want {
+			t.Errorf("%s gives %v, want %s", text, err, want)
 		}
 	}
 }

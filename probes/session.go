@@ -133,7 +133,7 @@ func (s *session) expectBytes(want string) error {
 	got := make([]byte, len(want))
 	n, err := io.ReadFull(s.in, got)
 	if err != nil {
-		s.line = got[:n]
+		s.last, s.line = s.line, got[:n]
 		return s.readError("the bytes "+probe.Evidence(want), err)
 	}
 	if string(got) != want {

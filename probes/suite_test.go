@@ -25,6 +25,10 @@ type subject struct {
 	target  func(address string) string // makes a target of host:port; nil = host:port itself
 	healthy func(t testing.TB) string   // starts a server that satisfies the module and gives the target
 
+	// serve starts a scripted server of the prober's kind, refuse gives an address where none is; nil = TCP on loopback.
+	serve  func(t testing.TB, script ...probetest.Step) *probetest.Server
+	refuse func(t testing.TB) string
+
 	// presence lists, for a situation, all metrics that must be there, in any order; a situation without an entry may have any declared.
 	presence map[situation]string
 	// echo is the script of a server that says the text where the prober looks, whatever comes of it.
@@ -52,11 +56,21 @@ const (
 
 var subjects = map[string]subject{}
 
-func enroll(name string, s subject) struct{} {
+func (s subject) withDefaults() subject {
 	if s.target == nil {
 		s.target = func(address string) string { return address }
 	}
-	subjects[name] = s
+	if s.serve == nil {
+		s.serve = probetest.Serve
+	}
+	if s.refuse == nil {
+		s.refuse = probetest.RefusedAddr
+	}
+	return s
+}
+
+func enroll(name string, s subject) struct{} {
+	subjects[name] = s.withDefaults()
 	return struct{}{}
 }
 

@@ -58,6 +58,8 @@ func TestTCPDialogue(t *testing.T) {
 			reason: probe.ReasonResponse, err: `connection closed, got "+O", want the bytes "+OK"`},
 		{name: "no bytes", section: `{query_response: [{expect_bytes: "+OK"}]}`, script: []probetest.Step{probetest.Silence()}, waits: true,
 			reason: probe.ReasonTimeout, err: `no more in time, got nothing, want the bytes "+OK"`},
+		{name: "no bytes after lines", section: `{query_response: [{expect: "^b"}, {expect_bytes: "+OK"}]}`, script: []probetest.Step{send("a\nb\n")},
+			reason: probe.ReasonResponse, err: `connection closed, got last "b", want the bytes "+OK"`},
 		{name: "bytes after a line", section: `{query_response: [{expect: "^a$"}, {expect_bytes: "bc"}, {expect: "^d$"}]}`, script: []probetest.Step{send("a\nbcd\n"), probetest.Silence()}},
 		{name: "empty expect matches any line", section: `{query_response: [{expect: ""}]}`, script: []probetest.Step{send("x\n")}},
 	} {

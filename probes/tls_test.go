@@ -138,6 +138,23 @@ func TestRecordTLSUnverified(t *testing.T) {
 	}
 }
 
+// TestTLSHandshakeBudget: a handshake is under the byte budget of its connection.
+func TestTLSHandshakeBudget(t *testing.T) {
+	s := probetest.Serve(t, probetest.TLS(probetest.Config(probetest.SelfSigned(t))))
+	res := runFunc(t, func(ctx context.Context, r *probe.Recorder) error {
+		wire, err := net.Dial("tcp", s.Addr)
+		if err != nil {
+			return err
+		}
+		defer wire.Close()
+		_, err = startTLS(ctx, r.Track(wire, 100), &tls.Config{ServerName: "localhost"}, "server:443", r)
+		return err
+	})
+	if res.Reason != probe.ReasonProtocol || !strings.Contains(res.Err, "more than 100 bytes received") {
+		t.Errorf("%s: %s, want protocol", res.Reason, res.Err)
+	}
+}
+
 func TestTLSVersionName(t *testing.T) {
 	for version, want := range map[uint16]string{tls.VersionTLS10: "TLS 1.0", tls.VersionTLS13: "TLS 1.3", 0x9999: "unknown"} {
 		if got := tlsVersionName(version); got != want {

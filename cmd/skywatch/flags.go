@@ -34,14 +34,14 @@ type program struct {
 	output              string
 
 	// of serve
-	configCheck       bool
-	autoReload        bool
-	autoReloadSeconds uint
-	historyLimit      uint
-	web               *web.FlagConfig
-	externalURL       string
-	routePrefix       string
-	pprof             bool
+	configCheck        bool
+	autoReload         bool
+	autoReloadInterval uint32 // seconds
+	historyLimit       uint
+	web                *web.FlagConfig
+	externalURL        string
+	routePrefix        string
+	pprof              bool
 }
 
 // The defaults of --config.file, in the order of preference.
@@ -109,8 +109,8 @@ func (p *program) globalFlags(app *kingpin.Application) {
 func (p *program) serveCommand(app *kingpin.Application) {
 	c := app.Command("serve", "Run the checks, answer /probe and show the state of everything (default).").Default()
 	c.Flag("config.check", "Read the configuration, say whether it is good, and exit.").BoolVar(&p.configCheck)
-	c.Flag("config.enable-auto-reload", "Read the configuration again whenever it has changed.").BoolVar(&p.autoReload)
-	c.Flag("config.auto-reload-interval", "Seconds between looks at it.").Default("30").UintVar(&p.autoReloadSeconds)
+	c.Flag("config.enable-auto-reload", "Look at the configuration file at intervals and take over what changed.").BoolVar(&p.autoReload)
+	c.Flag("config.auto-reload-interval", "Seconds between two looks.").Default("30").Uint32Var(&p.autoReloadInterval)
 	c.Flag("history.limit", "How many probes /logs keeps, and how many older failures besides.").Default("100").UintVar(&p.historyLimit)
 	p.web = kingpinflag.AddFlags(c, listenAddress)
 	c.Flag("web.external-url", "URL under which users reach skywatch, such as that of a reverse proxy.").PlaceHolder("URL").StringVar(&p.externalURL)

@@ -84,14 +84,6 @@ func (d *daemon) ready() error {
 	}
 }
 
-// reload takes over a changed configuration file; not before the first one is in force.
-func (d *daemon) reload() error {
-	if err := d.ready(); err != nil {
-		return err
-	}
-	return d.live.Reload()
-}
-
 // newRegistry has what describes the process itself.
 func newRegistry() *prometheus.Registry {
 	reg := prometheus.NewRegistry()

@@ -71,16 +71,18 @@ func (p *program) single(cfg *config.Config, module, address, hostname string) (
 	return probe.Check{Module: m, Target: target, Origin: probe.OriginCommand, Timeout: p.timeout(m), Attempts: 1}, nil
 }
 
-// scrapeTimeout is what /probe assumes of a request that does not say.
-const scrapeTimeout = 120 * time.Second
+const (
+	scrapeTimeout   = 120 * time.Second      // what /probe assumes of a request that does not say
+	shortestTimeout = 100 * time.Millisecond // when nothing is left
+)
 
 // timeout is that of a request without the scraper's header.
 func (p *program) timeout(m *probe.Module) time.Duration {
 	left := scrapeTimeout - p.offset()
-	if m.Timeout > 0 && m.Timeout < left {
-		return m.Timeout
+	if left <= 0 || m.Timeout > 0 && m.Timeout < left {
+		left = m.Timeout
 	}
-	return max(left, time.Second/10)
+	return max(left, shortestTimeout)
 }
 
 func (p *program) offset() time.Duration {

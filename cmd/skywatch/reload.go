@@ -5,15 +5,22 @@ package main
 
 import (
 	"context"
-	"math"
 	"os"
 	"os/signal"
 	"syscall"
 	"time"
 )
 
-// reloadWhenDue reads the configuration again at every SIGHUP and, where that is wanted, every so often.
-func (d *daemon) reloadWhenDue(ctx context.Context) error {
+// reload takes over a changed configuration file; not before the first one is in force.
+func (d *daemon) reload() error {
+	if err := d.ready(); err != nil {
+		return err
+	}
+	return d.live.Reload()
+}
+
+// reloadUnasked reads the configuration again at every SIGHUP and, if that is wanted, at intervals.
+func (d *daemon) reloadUnasked(ctx context.Context) error {
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
@@ -27,12 +34,12 @@ func (d *daemon) reloadWhenDue(ctx context.Context) error {
 	})
 }
 
-// reloadEvery is the interval of automatic reloads; 0 = there are none.
+// reloadEvery is the interval of reloads that nobody asks for; 0 = there are none.
 func (p *program) reloadEvery() time.Duration {
 	if !p.autoReload {
 		return 0
 	}
-	return time.Duration(min(p.autoReloadSeconds, math.MaxInt32)) * time.Second
+	return time.Duration(p.autoReloadInterval) * time.Second
 }
 
 // reloadOn calls reload for every signal, and when there was none for the time of every (0 = never).

@@ -44,10 +44,10 @@ func TestReloadOn(t *testing.T) {
 func TestReloadEvery(t *testing.T) {
 	for _, test := range []struct {
 		on      bool
-		seconds uint
+		seconds uint32
 		want    time.Duration
-	}{{false, 30, 0}, {true, 30, 30 * time.Second}, {true, 0, 0}, {true, math.MaxUint, math.MaxInt32 * time.Second}} {
-		p := program{autoReload: test.on, autoReloadSeconds: test.seconds}
+	}{{false, 30, 0}, {true, 30, 30 * time.Second}, {true, 0, 0}, {true, math.MaxUint32, math.MaxUint32 * time.Second}} {
+		p := program{autoReload: test.on, autoReloadInterval: test.seconds}
 		if got := p.reloadEvery(); got != test.want {
 			t.Errorf("%+v: %s", test, got)
 		}

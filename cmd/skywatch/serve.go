@@ -65,8 +65,7 @@ func (p *program) serve(ctx context.Context) error {
 	}
 	d.place = at
 	log.Info("starting", "version", release(), "config", d.live.Current().Path, "checks", len(d.live.Current().Checks))
-	context.AfterFunc(ctx, func() { log.Info("stopping") })
-	if err := inOrder(ctx, d.schedule, d.answer, d.answerCommands, d.reloadWhenDue, d.alert, d.remember); err != nil {
+	if err := inOrder(ctx, d.schedule, d.answer, d.answerCommands, d.reloadUnasked, d.alert, d.remember); err != nil {
 		return err
 	}
 	log.Info("stopped")
@@ -159,7 +158,9 @@ func (d *daemon) schedule(ctx context.Context) error {
 	if !d.waitOpened(ctx) {
 		return nil
 	}
-	return d.scheduler.Run(ctx)
+	err := d.scheduler.Run(ctx)
+	d.log.Info("stopping")
+	return err
 }
 
 func (d *daemon) alert(ctx context.Context) error {

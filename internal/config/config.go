@@ -175,14 +175,10 @@ func (c *Config) YAML() ([]byte, error) {
 			shown.Content = append(shown.Content, whole.Content[i:i+2]...)
 		}
 	}
-	return indented(&shown, 4)
-}
-
-func indented(n *yaml.Node, spaces int) ([]byte, error) {
 	var out bytes.Buffer
 	encoder := yaml.NewEncoder(&out)
-	encoder.SetIndent(spaces)
-	if err := encoder.Encode(n); err != nil {
+	encoder.SetIndent(4)
+	if err := encoder.Encode(&shown); err != nil {
 		return nil, err
 	}
 	return out.Bytes(), encoder.Close()

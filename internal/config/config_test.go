@@ -4,6 +4,7 @@
 package config
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -169,5 +170,39 @@ func TestUnreadableFile(t *testing.T) {
 	}
 	if _, err := Load("testdata", probes.Options{}); err == nil || err.Error() != `reading configuration "testdata": is a directory` {
 		t.Errorf("got %v, want that it is a directory", err)
+	}
+}
+
+func TestOneModuleIsShownForDebugging(t *testing.T) {
+	text, err := probes.ModuleYAML(mustLoad(t, "testdata/full.yml").Modules["web"], "")
+	if err != nil || !strings.HasPrefix(string(text), "prober: http\ntimeout: 2s\nhttp:\n  ") || strings.Contains(string(text), "hidden") {
+		t.Errorf("%v and\n%s\nwant the module, indented by two, without its password", err, text)
+	}
+}
+
+func TestLongListsAreCutInMessages(t *testing.T) {
+	var text strings.Builder
+	text.WriteString("modules:\n")
+	for i := range 30 {
+		fmt.Fprintf(&text, "  m%02d: {prober: tcp}\n", i)
+	}
+	text.WriteString("checks: [{name: a, module: x, target: 'localhost:1'}]\n")
+	_, err := loadText(t, text.String())
+	if want := `module: "x" is not configured, want one of m00, m01, m02, m03, m04, m05, m06, m07, m08, m09 or 20 more`; err == nil || !strings.HasSuffix(err.Error(), want) {
+		t.Errorf("got %v, want ... %s", err, want)
+	}
+}
+
+func TestLabelsArePrintable(t *testing.T) {
+	for labels, want := range map[string]string{
+		`{team: "a\nb"}`:   `labels: team: "a\nb" has unprintable characters, want printable ones only`,
+		`{__name: x}`:      `labels: "__name" is no label name, want letters, digits and _, no digit first, not __ first`,
+		`{"1a": x}`:        `labels: "1a" is no label name, want letters, digits and _, no digit first, not __ first`,
+		`{job: x, a_1: y}`: `labels: "job" is set by skywatch or Prometheus, want another name`,
+	} {
+		_, err := loadText(t, "modules: {m: {prober: tcp}}\nchecks: [{name: a, module: m, target: h, labels: "+labels+"}]\n")
+		if err == nil || !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("%s: got %v, want ... %s", labels, err, want)
+		}
 	}
 }

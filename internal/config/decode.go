@@ -5,6 +5,7 @@ package config
 
 import (
 	"bytes"
+	"cmp"
 	"encoding"
 	"errors"
 	"fmt"
@@ -16,23 +17,39 @@ import (
 // decode reads the first document of data strictly. The node is the same document, for its line numbers.
 func decode(data []byte) (document, *yaml.Node, error) {
 	doc, root := defaults(), new(yaml.Node)
-	if err := yaml.NewDecoder(bytes.NewReader(data)).Decode(root); err != nil {
-		if errors.Is(err, io.EOF) {
-			return doc, nil, errors.New("empty, want at least one section such as modules")
-		}
+	err := yaml.NewDecoder(bytes.NewReader(data)).Decode(root)
+	switch {
+	case errors.Is(err, io.EOF), err == nil && root.Content[0].Tag == nullTag:
+		return doc, nil, errors.New("empty, want at least one section such as modules")
+	case err != nil:
 		return doc, nil, say(err, nil)
 	}
 	root = root.Content[0]
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	decoder.KnownFields(true)
-	err := decoder.Decode(&doc)
+	err = decoder.Decode(&doc)
 	var typed *yaml.TypeError
 	if err != nil && !errors.As(err, &typed) {
 		if located := misspelt(root); located != nil {
 			return doc, nil, located
 		}
 	}
-	return doc, root, say(err, root)
+	return doc, root, cmp.Or(say(err, root), hollow(root))
+}
+
+// nullTag is that of a value that is not there.
+const nullTag = "!!null"
+
+// hollow finds an entry of a list that is not there; the decoder would leave it out.
+func hollow(root *yaml.Node) error {
+	for p := range places(root) {
+		for _, entry := range p.node.Content {
+			if p.node.Kind == yaml.SequenceNode && entry.Tag == nullTag {
+				return fmt.Errorf("line %d: %s: empty entry, want none or a whole one", entry.Line, p.key)
+			}
+		}
+	}
+	return nil
 }
 
 // misspelt finds the first scalar that its own type refuses, since the decoder does not say where that was.

@@ -34,6 +34,7 @@ func TestInvalidFilesGiveOneClearError(t *testing.T) {
 			}
 		})
 	}
+	slices.Sort(names)
 	if diff := cmp.Diff(slices.Sorted(maps.Keys(invalid)), names); diff != "" {
 		t.Errorf("files (-with a message, +present):\n%s", diff)
 	}

@@ -23,14 +23,22 @@ type place struct {
 func (p place) value() any { return reflect.New(p.kind).Interface() }
 
 // places goes through the file in its order, as far as the types of this and the sections' packages are known; what a section decodes
-// by itself, as modules do, is left out.
+// by itself, as modules do, is left out. What an anchor names is looked at once: it may contain itself.
 func places(root *yaml.Node) iter.Seq[place] {
-	return func(yield func(place) bool) { walk(place{root, reflect.TypeFor[document](), ""}, yield) }
+	return func(yield func(place) bool) {
+		walk(place{root, reflect.TypeFor[document](), ""}, make(map[*yaml.Node]bool), yield)
+	}
 }
 
-func walk(p place, yield func(place) bool) bool {
+func walk(p place, anchors map[*yaml.Node]bool, yield func(place) bool) bool {
 	if p.node.Kind == yaml.AliasNode {
 		p.node = p.node.Alias
+	}
+	if p.node.Anchor != "" {
+		if anchors[p.node] {
+			return true
+		}
+		anchors[p.node] = true
 	}
 	for p.kind.Kind() == reflect.Pointer {
 		p.kind = p.kind.Elem()
@@ -48,7 +56,7 @@ func walk(p place, yield func(place) bool) bool {
 			below.key = p.node.Content[i-1].Value
 			below.kind = known[below.key]
 		}
-		if below.kind != nil && !walk(below, yield) {
+		if below.kind != nil && !walk(below, anchors, yield) {
 			return false
 		}
 	}

@@ -16,10 +16,10 @@ import (
 // patience is how long a test waits for what must happen; it passes only when the test is about to fail.
 const patience = 20 * time.Second
 
-// Server is a TCP server on loopback that follows a script on each connection. When the script is over it ends its side of the
+// Server is a server on loopback that follows a script on each connection. When the script is over it ends its side of the
 // connection, and waits for the peer to close: a connection that the peer leaves open fails the test.
 type Server struct {
-	Addr     string        // host:port, an IPv4 literal
+	Addr     string        // of the listener: host:port with an IPv4 literal, or the path of a socket
 	Accepted chan struct{} // gets a value for each connection, up to 100 unread ones
 
 	t        testing.TB
@@ -46,13 +46,19 @@ type Conn struct {
 // errHangUp ends a script whose peer has gone in an allowed place.
 var errHangUp = errors.New("peer has gone")
 
-// Serve starts a server. It ends with the test.
+// Serve starts a server on a free TCP port. It ends with the test.
 func Serve(t testing.TB, script ...Step) *Server {
 	t.Helper()
 	listener, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		t.Fatalf("listening on loopback: %v", err)
 	}
+	return ServeOn(t, listener, script...)
+}
+
+// ServeOn starts a server on any listener, such as that of a unix socket, which it closes with the test.
+func ServeOn(t testing.TB, listener net.Listener, script ...Step) *Server {
+	t.Helper()
 	s := &Server{Addr: listener.Addr().String(), Accepted: make(chan struct{}, 100), t: t, listener: listener, script: script}
 	s.handlers.Go(s.accept)
 	t.Cleanup(s.Close)

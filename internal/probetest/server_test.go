@@ -9,6 +9,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"path/filepath"
 	"syscall"
 	"testing"
 
@@ -64,6 +65,22 @@ func TestServeEndlessAndSilence(t *testing.T) {
 	silent.(*net.TCPConn).CloseWrite()
 	if got, err := io.ReadAll(silent); len(got) != 0 || err != nil {
 		t.Errorf("a silent server said %q, %v", got, err)
+	}
+}
+
+func TestServeOnUnixSocket(t *testing.T) {
+	listener, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := ServeOn(t, listener, Send("hi\n"))
+	conn, err := net.Dial("unix", s.Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if got, err := io.ReadAll(conn); string(got) != "hi\n" || err != nil {
+		t.Errorf("got %q, %v", got, err)
 	}
 }
 

@@ -74,7 +74,7 @@ type Outbox struct {
 	Transitions []Transition // those of the open deliveries and of the pending messages, oldest first
 	Deliveries  []Delivery   // open ones, and those of pending messages
 	Messages    []Message    // sealed and parked, oldest first
-	Threads     []Thread     // of the open incidents
+	Threads     []Thread     // of the open incidents, and of those whose end is still to be told
 }
 
 // Thread names the message that told a notifier of the start of an incident, so that what follows can refer to it.

@@ -45,6 +45,29 @@ func TestThousandChecksAreSpreadOverTheMinute(t *testing.T) {
 	}
 }
 
+func TestTenThousandChecks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var checks []probe.Check
+		for i := range 10_000 {
+			checks = append(checks, check(patterns["counted"](i), time.Minute))
+		}
+		b := newBench(Options{}, checks...)
+		b.took = func(probe.Check) time.Duration { return 100 * time.Millisecond }
+		b.begin(t)
+		time.Sleep(2*time.Minute + 10*time.Second)
+		missed := b.missed()
+		b.stop()
+		if len(b.rounds) < 20_000 || b.peak() > DefaultConcurrency {
+			t.Errorf("%d rounds, %d at the same time, want 2 of each check and at most %d", len(b.rounds), b.peak(), DefaultConcurrency)
+		}
+		for name, n := range missed {
+			if n > 0 {
+				t.Errorf("check %q missed %d ticks, want none", name, n)
+			}
+		}
+	})
+}
+
 // startsOf runs a fresh scheduler, as a new process would, and gives the wall clock times of starts.
 func startsOf(t *testing.T, lasting time.Duration, checks ...probe.Check) (starts []time.Time) {
 	b := newBench(Options{}, checks...)

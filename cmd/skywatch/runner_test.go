@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The skywatch Authors
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"skywatch/internal/probe"
+)
+
+// counting is a prober that counts its probes of a target in both memories.
+type counting struct{}
+
+func (counting) Validate() error { return nil }
+
+func (counting) Probe(_ context.Context, _ probe.Target, r *probe.Recorder) error {
+	for name, memory := range map[string]probe.Store{"store": r.Store(), "cache": r.Cache()} {
+		seen, _ := memory.Get("seen")
+		if err := memory.Put("seen", append(seen, '+')); err != nil {
+			return err
+		}
+		r.Fact(name, string(seen))
+	}
+	r.Log.Warn("counted")
+	return nil
+}
+
+func countingCheck(name, target string) probe.Check {
+	m := &probe.Module{Name: "count", Kind: "counting", Prober: counting{}}
+	return probe.Check{Name: name, Module: m, Target: probe.NewTarget(target), Timeout: time.Second}
+}
+
+func facts(r probe.Result) string {
+	all := make(map[string]string)
+	for _, f := range r.Facts {
+		all[f.Key] = f.Value
+	}
+	return all["store"] + "|" + all["cache"]
+}
+
+func TestMemoriesOutliveTheirModule(t *testing.T) {
+	ctx, r := t.Context(), newRunner(slog.New(slog.DiscardHandler), nil)
+	for i, want := range []string{"|", "+|+", "++|++"} {
+		if got := facts(r.request(ctx, countingCheck("", "a"))); got != want { // a new module each time, as after a reload
+			t.Errorf("request %d remembered %q, want %q", i, got, want)
+		}
+	}
+	if got := facts(r.request(ctx, countingCheck("", "b"))); got != "|" {
+		t.Errorf("another target remembered %q, want nothing", got)
+	}
+	if got := facts(r.check(ctx, countingCheck("Shop", "a"), nil)); got != "|" {
+		t.Errorf("a check remembered %q of requests, want nothing", got)
+	}
+}
+
+func TestChecksRememberByTheirNames(t *testing.T) {
+	var asked []string
+	r := newRunner(slog.New(slog.DiscardHandler), func(check, target string) probe.Store {
+		asked = append(asked, check+" "+target)
+		return new(probe.MemoryStore)
+	})
+	ended := 0
+	r.check(t.Context(), countingCheck("Shop", "user:secret@a"), func() { ended++ })
+	if len(asked) != 1 || asked[0] != "Shop a" || ended != 1 {
+		t.Errorf("durable memories %q, ended %d times, want [Shop a] and 1", asked, ended)
+	}
+}
+
+func TestProbersLogWhereTheyAreToldTo(t *testing.T) {
+	for name, want := range map[string]string{"warn": `msg=counted module=count target=a check=Shop`, "error": "", "off": ""} {
+		var out bytes.Buffer
+		r := newRunner(slog.New(newSink(&out, "logfmt", level(name))), nil)
+		r.check(t.Context(), countingCheck("Shop", "a"), nil)
+		if got := out.String(); (want == "") != (got == "") || want != "" && !strings.Contains(got, "msg=counted module=count target=a check=Shop") {
+			t.Errorf("%s: logged %q, want %q", name, got, want)
+		}
+	}
+}
+
+func TestTimeoutOfASingleAttempt(t *testing.T) {
+	for _, test := range []struct {
+		module time.Duration
+		offset float64
+		want   time.Duration
+	}{
+		{0, 0.5, 119500 * time.Millisecond},
+		{9500 * time.Millisecond, 1, 9500 * time.Millisecond},
+		{200 * time.Second, 0.5, 119500 * time.Millisecond},
+		{5 * time.Second, 200, 5 * time.Second},
+		{0, 200, 100 * time.Millisecond},
+	} {
+		p := &program{timeoutOffset: test.offset}
+		if got := p.timeout(&probe.Module{Timeout: test.module}); got != test.want {
+			t.Errorf("module %s, offset %v: %s, want %s", test.module, test.offset, got, test.want)
+		}
+	}
+}
