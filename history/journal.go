@@ -114,6 +114,7 @@ func (s *Store) recorded(p *recordPart, r *recording) {
 		}
 	}
 	s.statesWritten(p.states)
+	s.supersedeKept(p.states)
 }
 
 // recording writes one part within a transaction.

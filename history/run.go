@@ -24,6 +24,7 @@ func (s *Store) Run(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
+			s.reopen(context.WithoutCancel(ctx)) // a last try to store what waits; the store has said why it refuses
 			return s.Close()
 		case <-s.wake:
 		case <-timer.C:

@@ -4,6 +4,7 @@
 package history
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -169,4 +170,40 @@ func TestLargeReplay(t *testing.T) {
 		t.Errorf("the text of %d bytes, want it cut", len(text))
 	}
 	must(t, s.Record(t.Context(), nil, nil, []record.Delivery{{Transition: 1, Notifier: "late"}}))
+}
+
+// Where pending alerts need all the room, results go; sequences are never given twice.
+func TestResultsMakeRoomForAlerts(t *testing.T) {
+	clock := newTestClock()
+	o := testOptions(t, clock)
+	o.Config.MaxSize = 1 << 20
+	s := openOn(t, o, newDisk(t).engine())
+	for range 3000 {
+		s.Observe(t.Context(), up("a", clock.step(time.Second)))
+		s.Observe(t.Context(), request("x", clock.Now()))
+	}
+	flushNow(t, s)
+	var err error
+	id := int64(0)
+	for err == nil && id < 1000 {
+		id++
+		_, tr, ds := fallen(id, "a", clock.step(time.Second), "")
+		tr.Err = noise(testRandom(id), 2000)
+		err = s.Record(t.Context(), nil, []record.Transition{tr}, ds)
+	}
+	if !errors.Is(err, errNoRoom) || id < 100 {
+		t.Errorf("after %d pending transitions: %v, want a refusal for want of room", id, err)
+	}
+	if n := stored(t, s); n != 0 {
+		t.Errorf("%d results left beside the alerts", n)
+	}
+	next := s.results.next
+	s.Close()
+	s = openOn(t, o, s.eng)
+	if s.results.next > next || s.results.next < s.folded {
+		t.Errorf("next sequence %d, was %d, folded %d", s.results.next, next, s.folded)
+	}
+	if counters, err := s.Counters(t.Context()); err != nil || len(counters) != 1 {
+		t.Errorf("counters %v, %v", counters, err)
+	}
 }

@@ -30,6 +30,15 @@ func (s *Store) Keep(states []record.CheckState) {
 	}
 }
 
+// supersedeKept drops what Keep took before of states that were recorded since, so that no later flush brings the older ones back.
+func (s *Store) supersedeKept(recorded []record.CheckState) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, st := range recorded {
+		delete(s.kept, st.Check)
+	}
+}
+
 // essence is a hash of what is written at once.
 func (s *Store) essence(st record.CheckState) uint64 {
 	var h maphash.Hash

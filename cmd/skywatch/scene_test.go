@@ -64,13 +64,21 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 
 func theScene(ts *testscript.TestScript) *scene { return ts.Value(sceneKey).(*scene) }
 
-// freePort NAME... sets variables to ports nobody listens on.
+// lastPort is the port given out last.
+var lastPort atomic.Int64
+
+// freePort NAME... sets variables to ports nobody listens on, and nobody else gets: they lie below those that systems give out.
 func freePort(ts *testscript.TestScript, _ bool, names []string) {
+	lastPort.CompareAndSwap(0, int64(10_000+os.Getpid()%1000*20))
 	for _, name := range names {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		ts.Check(err)
-		defer l.Close()
-		ts.Setenv(name, strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
+		for {
+			port := strconv.FormatInt(lastPort.Add(1), 10)
+			if l, err := net.Listen("tcp", "127.0.0.1:"+port); err == nil {
+				l.Close()
+				ts.Setenv(name, port)
+				break
+			}
+		}
 	}
 }
 
