@@ -21,7 +21,12 @@ func TestSystemdSocket(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "blackbox.yml"), []byte("modules: {http_2xx: {prober: http}}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	command := exec.Command("sh", "-c", `LISTEN_PID=$$ LISTEN_FDS=2 exec skywatch --web.systemd-socket --web.external-url=http://localhost/x`)
+	// The toolkit changes the server it is given, when there is a file: the sockets must not share one.
+	if err := os.WriteFile(filepath.Join(dir, "web.yml"), []byte("http_server_config: {headers: {X-Frame-Options: deny}}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	command := exec.Command("sh", "-c",
+		`LISTEN_PID=$$ LISTEN_FDS=2 exec skywatch --web.systemd-socket --web.external-url=http://localhost/x --web.config.file=web.yml`)
 	stderr := new(output)
 	command.Dir, command.Stderr = dir, stderr
 	var addresses []string
@@ -49,8 +54,8 @@ func TestSystemdSocket(t *testing.T) {
 			continue
 		}
 		answer.Body.Close()
-		if answer.StatusCode != http.StatusOK {
-			t.Errorf("status %d", answer.StatusCode)
+		if answer.StatusCode != http.StatusOK || len(answer.Header["X-Frame-Options"]) != 1 {
+			t.Errorf("status %d, headers %v", answer.StatusCode, answer.Header)
 		}
 	}
 	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
