@@ -21,7 +21,7 @@ func TestSystemdSocket(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "blackbox.yml"), []byte("modules: {http_2xx: {prober: http}}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	// The toolkit changes the server it is given, when there is a file: the sockets must not share one.
+	// The file holds for both sockets.
 	if err := os.WriteFile(filepath.Join(dir, "web.yml"), []byte("http_server_config: {headers: {X-Frame-Options: deny}}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
