@@ -67,7 +67,7 @@ func TestBytesAreBoundedAfterEveryCommit(t *testing.T) {
 func fillStore(t *testing.T, s *Store, clock *testClock, random *rand.Rand) {
 	const names = 10_000
 	id := int64(1)
-	for round := range 3 {
+	for round := range 2 {
 		for i := range names {
 			name := fmt.Sprintf("check number %d", i)
 			r := up(name, clock.step(time.Millisecond))

@@ -18,6 +18,7 @@ import (
 
 	"github.com/ncruces/go-sqlite3"
 
+	"skywatch/internal/probe"
 	"skywatch/internal/record"
 )
 
@@ -152,9 +153,16 @@ func TestDamageInTheMiddle(t *testing.T) {
 	if err := recordFall(s, 2, clock.Now(), "t"); err == nil || !strings.Contains(err.Error(), "want an intact") {
 		t.Fatalf("recording: %v, want the damage noticed", err)
 	}
-	must(t, recordFall(s, 100, clock.Now(), "t"))
+	must(t, recordFall(s, 100, clock.Now(), ""))
 	if s.Err() != nil {
 		t.Errorf("the store refuses: %v", s.Err())
+	}
+	r := down("check1", clock.Now(), "refused") // its trace was in the file that is gone
+	r.Trace = probe.TextTrace("t")
+	s.Observe(t.Context(), r)
+	flushNow(t, s)
+	if list, err := s.Results(t.Context(), "check1", 1); err != nil || list[0].Trace != 1 || s.traceID != 1 {
+		t.Errorf("trace %d of %d, %v, want it stored anew", list[0].Trace, s.traceID, err)
 	}
 	if d.size(s.cfg.Path+".damaged-20260328-100000") == 0 {
 		t.Error("nothing was set aside")
@@ -271,4 +279,18 @@ func containsTransition(ts []record.Transition, id int64) bool {
 		}
 	}
 	return false
+}
+
+// Every connection has its PRAGMAs from the DSN, and a new file the format that it keeps for ever.
+func TestPragmas(t *testing.T) {
+	s := openStore(t, testOptions(t, newTestClock()))
+	for pragma, want := range map[string]string{
+		"journal_mode": "wal", "synchronous": "2", "page_size": "4096", "auto_vacuum": "0", "wal_autocheckpoint": "0", "cache_size": "-512",
+		"busy_timeout": "300", "max_page_count": "896", "application_id": "1936423287", "user_version": "1", "locking_mode": "normal",
+	} {
+		var got string
+		if err := s.db.QueryRow("PRAGMA " + pragma).Scan(&got); err != nil || got != want {
+			t.Errorf("%s is %s, %v, want %s", pragma, got, err, want)
+		}
+	}
 }

@@ -17,7 +17,7 @@ import (
 	"skywatch/internal/record"
 )
 
-var powercutImages = flag.Int("powercut.images", 200, "images of a disk after a power cut that TestPowerCut opens, at least")
+var powercutImages = flag.Int("powercut.images", 120, "images of a disk after a power cut that TestPowerCut opens, at least")
 
 // promise is what the store has acknowledged by a point of the disk's log.
 type promise struct {

@@ -21,7 +21,7 @@ func TestFinishedAlertsGoPendingOnesStay(t *testing.T) {
 	o := testOptions(t, clock)
 	o.Config.MaxSize = 1 << 20
 	s := openOn(t, o, newDisk(t).engine())
-	for id := int64(1); id <= 400; id++ {
+	for id := int64(1); id <= 250; id++ {
 		st, tr, ds := fallen(id, fmt.Sprint("check", id%7), clock.step(time.Second), "")
 		if id != 3 {
 			st.Incident = 0
@@ -49,7 +49,7 @@ func TestFinishedAlertsGoPendingOnesStay(t *testing.T) {
 	for _, tr := range list {
 		ids[tr.ID] = true
 	}
-	for id, want := range map[int64]bool{1: false, 2: true, 4: true, 5: false, 400: true} {
+	for id, want := range map[int64]bool{1: false, 2: true, 4: true, 5: false, 250: true} {
 		if ids[id] != want {
 			t.Errorf("transition %d is there: %v, want %v", id, ids[id], want)
 		}
