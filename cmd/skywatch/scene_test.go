@@ -4,6 +4,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"net"
@@ -53,6 +54,7 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 	"expand":   expandFiles,
 	"get":      func(ts *testscript.TestScript, neg bool, args []string) { fetch(ts, http.MethodGet, neg, args) },
 	"post":     func(ts *testscript.TestScript, neg bool, args []string) { fetch(ts, http.MethodPost, neg, args) },
+	"answer":   showAnswer,
 	"signal":   sendSignal,
 	"web":      setStatus,
 	"smtp":     setMail,
@@ -107,6 +109,24 @@ func fetch(ts *testscript.TestScript, method string, neg bool, args []string) {
 		io.WriteString(ts.Stdout(), body)
 		return true
 	}, func() string { return method + " " + args[0] + " gave " + last })
+}
+
+// showAnswer URL prints the status of one request with where it redirects to, or else its content type, and then the text.
+func showAnswer(ts *testscript.TestScript, _ bool, args []string) {
+	response, err := http.DefaultTransport.RoundTrip(newRequest(ts, args[0]))
+	ts.Check(err)
+	defer response.Body.Close()
+	defer http.DefaultTransport.(*http.Transport).CloseIdleConnections()
+	body, err := io.ReadAll(response.Body)
+	ts.Check(err)
+	fmt.Fprintln(ts.Stdout(), response.StatusCode, cmp.Or(response.Header.Get("Location"), response.Header.Get("Content-Type")))
+	ts.Stdout().Write(body)
+}
+
+func newRequest(ts *testscript.TestScript, url string) *http.Request {
+	r, err := http.NewRequest(http.MethodGet, url, nil)
+	ts.Check(err)
+	return r
 }
 
 func request(method, url string) (int, string, error) {
