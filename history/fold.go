@@ -11,6 +11,9 @@ import (
 // foldRows is how many results one step of a folding reads: few enough that others need not wait long for their turn.
 const foldRows = 20_000
 
+// foldPages is how many pages one step writes at most, for the same reason.
+const foldPages = 200
+
 // folding moves the results below end into the saved counters, in steps between which others have their turn. Each series is saved with
 // its own watermark, so one that is broken off, by a crash or an error, leaves nothing counted twice.
 type folding struct {
@@ -79,16 +82,16 @@ func (s *Store) endFolding(end int64) error {
 // saveCounters writes the first of the given series as far as one transaction goes, and gives the rest.
 func (s *Store) saveCounters(ids []int64, all map[int64]*counted, end int64) (rest []int64, err error) {
 	var bodies [][]byte
-	bytes := 0
+	bytes, pages := 0, min(s.geo.txn/2, foldPages)
 	for _, id := range ids {
 		body := encodeCounters(all[id].Counters)
 		bytes += len(body) + 16
 		bodies = append(bodies, body)
-		if int64(2*bytes/pageFill+reservePages) > s.geo.txn/2 {
+		if int64(2*bytes/pageFill+reservePages) > pages {
 			break
 		}
 	}
-	err = s.write(s.geo.txn/2+reservePages, func(tx *sql.Tx) error {
+	err = s.write(pages+reservePages, func(tx *sql.Tx) error {
 		for i, body := range bodies {
 			_, err := tx.Exec(`INSERT INTO counters (series, seq, body) VALUES (?, ?, ?)
 				ON CONFLICT (series) DO UPDATE SET seq = excluded.seq, body = excluded.body`, ids[i], end, body)
