@@ -93,6 +93,7 @@ func TestEveryFaultPointOnTheRealStore(t *testing.T) {
 	for _, f := range points(calls, replies) {
 		dir := t.TempDir()
 		t.Run(f.name, func(t *testing.T) {
+			t.Parallel() // most of the time goes to waiting for the disk
 			synctest.Test(t, func(t *testing.T) {
 				s := newStage(t, f)
 				s.onStore(dir)

@@ -10,16 +10,13 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/ncruces/go-sqlite3"
 
 	"skywatch/internal/probe"
-	"skywatch/internal/record"
 )
 
 var errTest = sqlite3.IOERR_WRITE
@@ -236,49 +233,6 @@ func TestLockedByAnotherConnection(t *testing.T) {
 	}
 	must(t, tx.Rollback())
 	must(t, recordFall(s, 1, clock.Now(), ""))
-}
-
-// A file system that runs full for real.
-func TestFullFileSystem(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("mounting a small file system needs root; TestDiskRefusesInTheMiddle covers the same without")
-	}
-	dir := t.TempDir()
-	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=600k", "none", dir).CombinedOutput(); err != nil {
-		t.Skipf("mounting a small file system is not allowed here: %s", out)
-	}
-	defer func() { must(t, exec.Command("umount", dir).Run()) }()
-	clock := newTestClock()
-	o := testOptions(t, clock)
-	o.Config.Path = filepath.Join(dir, "x.db")
-	s := openStore(t, o)
-	defer s.Close()
-	must(t, recordFall(s, 1, clock.Now(), ""))
-	full := filepath.Join(dir, "full")
-	os.WriteFile(full, make([]byte, 1<<20), 0o600) // takes what there is
-	var err error
-	for i := int64(2); i < 100 && err == nil; i++ {
-		err = recordFall(s, i, clock.Now(), strings.Repeat("x", 100))
-	}
-	if err == nil || !strings.Contains(err.Error(), "want") {
-		t.Fatalf("recording on a full disk: %v", err)
-	}
-	must(t, os.Remove(full))
-	flushNow(t, s)
-	must(t, recordFall(s, 1000, clock.Now().Add(time.Hour), ""))
-	saved, err := s.Load(t.Context())
-	if err != nil || !containsTransition(saved.Outbox.Transitions, 1) || !containsTransition(saved.Outbox.Transitions, 1000) {
-		t.Errorf("transitions are missing: %v", err)
-	}
-}
-
-func containsTransition(ts []record.Transition, id int64) bool {
-	for _, t := range ts {
-		if t.ID == id {
-			return true
-		}
-	}
-	return false
 }
 
 // Every connection has its PRAGMAs from the DSN, and a new file the format that it keeps for ever.

@@ -75,7 +75,7 @@ func (s *Store) step() (more bool, err error) {
 		return more, err
 	}
 	if s.foldDue {
-		return true, s.foldPiece()
+		return true, s.foldStep()
 	}
 	return false, s.writeStates(false)
 }

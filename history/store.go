@@ -69,6 +69,7 @@ type file struct {
 	hour     int64             // of the running span; -1 = none
 	folded   int64             // results below this sequence are in the counters
 	foldDue  bool              // an hour has ended
+	folding  *folding          // under way; nil = none
 	traces   int64             // bytes of the stored traces
 	traceID  int64             // of the newest trace
 	outbox   int64             // bytes of transitions and messages
