@@ -21,7 +21,13 @@ func checkAddress(t probe.Target) error {
 	if t.Raw() == "" {
 		return errors.New("target: missing, want an address such as mail.example.org:993 or https://example.org")
 	}
-	if err := parseAddress(t.Raw()); err != nil {
+	err := parseAddress(t.Raw())
+	if err != nil && t.Secrets() != nil {
+		if err = parseAddress(t.String()); err == nil {
+			return fmt.Errorf("target: %q: user name or password has / ? # @ or a space in it, want those percent-encoded", t)
+		}
+	}
+	if err != nil {
 		return fmt.Errorf("target: %q: %w, want a URL, a host, host:port or a path", t, err)
 	}
 	return nil
