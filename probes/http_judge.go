@@ -127,17 +127,30 @@ func (v *httpVerdict) mismatch(format string, a ...any) {
 
 // body matches the body if that is still of interest, and reads it to the end.
 func (v *httpVerdict) body(body *httpBody, match bool) {
-	if match && len(v.p.FailIfBodyMatches)+len(v.p.FailIfBodyNotMatches) > 0 {
-		text, err := body.all()
-		if err != nil {
-			v.p.r.Set(httpRegexFailed, 1)
-			v.fail(err)
-		} else {
-			v.matchBody(text, body)
-		}
+	if regexps := len(v.p.FailIfBodyMatches)+len(v.p.FailIfBodyNotMatches) > 0; match && (regexps || len(v.p.cel) > 0) {
+		v.matchAll(body, regexps)
 	}
 	if body.err == nil {
 		v.fail(body.drain())
+	}
+}
+
+// matchAll reads the body once for the regular expressions, and then for CEL if they are content.
+func (v *httpVerdict) matchAll(body *httpBody, regexps bool) {
+	text, err := body.all()
+	switch {
+	case err != nil && regexps:
+		v.p.r.Set(httpRegexFailed, 1)
+	case err != nil:
+		v.p.r.Set(httpCELFailed, 1)
+	}
+	if err != nil {
+		v.fail(err)
+		return
+	}
+	v.matchBody(text, body)
+	if v.ok() && len(v.p.cel) > 0 {
+		v.matchJSON(text, body)
 	}
 }
 

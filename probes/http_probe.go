@@ -38,6 +38,9 @@ func (h *HTTP) Probe(ctx context.Context, t probe.Target, r *probe.Recorder) err
 	for _, d := range httpAlways {
 		r.Set(d, 0)
 	}
+	if len(h.cel) > 0 {
+		r.Set(httpCELFailed, 0)
+	}
 	p := &httpProbe{HTTP: h, r: r, target: t}
 	p.conns = httpConns{dialer: h.dialer, r: r, trace: &p.trace}
 	defer p.conns.close()

@@ -140,6 +140,7 @@ func (e *entry) build(name string, o Options) error {
 		}
 	}
 	p := e.sections[kind]
+	o.warn(name, p)
 	e.module = &probe.Module{Name: name, Kind: kind, Timeout: timeout, Prober: p, Secrets: secretsOf(p)}
 	return nil
 }
