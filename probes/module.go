@@ -139,9 +139,10 @@ func (e *entry) build(name string, o Options) error {
 			return err
 		}
 	}
-	p := e.sections[kind]
+	p, unused := e.sections[kind], maps.Clone(e.sections)
+	delete(unused, kind)
 	o.warn(name, p)
-	e.module = &probe.Module{Name: name, Kind: kind, Timeout: timeout, Prober: p, Secrets: secretsOf(p)}
+	e.module = &probe.Module{Name: name, Kind: kind, Timeout: timeout, Prober: p, Secrets: secretsOf(p), Unused: unused}
 	return nil
 }
 

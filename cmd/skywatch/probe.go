@@ -99,13 +99,21 @@ func (p *program) showProbe(r probe.Result) error {
 
 // probeOptions is what all probers have in common; the configuration's directory is added as it is read.
 func (p *program) probeOptions() probes.Options {
-	return probes.Options{Compat: p.exact(), UserAgent: "skywatch/" + release()}
+	return probes.Options{Compat: p.exact(), UserAgent: "skywatch/" + release(), Log: p.logger()}
 }
 
 // release is the version that was set when skywatch was built.
 func release() string { return cmp.Or(version.Version, "unreleased") }
 
-// proberLog takes what probers log.
+// logger is the log of the program.
+func (p *program) logger() *slog.Logger {
+	return slog.New(newSink(p.stderr, p.logFormat, level(p.logLevel)))
+}
+
+// proberLog takes what probers log. One line per failed probe is too much unless somebody asked for it; blackbox_exporter writes two.
 func (p *program) proberLog() *slog.Logger {
+	if !p.logProberSet && p.exact() == probes.Fixed {
+		return slog.New(slog.DiscardHandler)
+	}
 	return slog.New(newSink(p.stderr, p.logFormat, level(p.logProber)))
 }
