@@ -57,7 +57,7 @@ var (
 	dnsSerial     = &probe.Desc{Name: "probe_dns_serial", Help: "Serial number of the zone."}
 
 	dnsAlways = []*probe.Desc{dnsAnswer, dnsAuthority, dnsAdditional, dnsSucceeded}
-	dnsDescs  = slices.Concat(dnsAlways, []*probe.Desc{dnsDuration, dnsSerial}, dialDescs)
+	dnsDescs  = slices.Concat(dnsAlways, []*probe.Desc{dnsDuration, dnsSerial}, dialDescs, certDescs)
 )
 
 // Probe succeeds when the response has a valid code and the validators let its records pass.

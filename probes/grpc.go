@@ -45,7 +45,7 @@ var (
 	grpcServing  = &probe.Desc{Name: "probe_grpc_healthcheck_response", Help: "The serving status that the server answered with: 1 for the one it has.",
 		Labels: []string{"serving_status"}}
 
-	grpcDescs = slices.Concat([]*probe.Desc{grpcDuration, grpcSSL, grpcStatus, grpcServing, descEarliestExpiry, descChainInfo, descTLSVersion}, dialDescs)
+	grpcDescs = slices.Concat([]*probe.Desc{grpcDuration, grpcSSL, grpcStatus, grpcServing, descTLSVersion}, dialDescs, certDescs)
 )
 
 // Validate checks the module.

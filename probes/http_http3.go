@@ -13,6 +13,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"syscall"
 	"time"
@@ -137,14 +138,14 @@ func (t *http3Transport) CloseIdleConnections() {
 
 // http3Error tells what ended a connection.
 func http3Error(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return ctx.Err()
+	if err := timeUp(ctx, err); err != nil {
+		return err
 	}
 	var transport *quic.TransportError
 	var idle net.Error
 	switch {
 	case errors.As(err, &transport) && transport.ErrorCode.IsCryptoError():
-		return probe.Failf(probe.ReasonTLS, "TLS handshake: %s, want a verified connection", http3TLSText(transport))
+		return probe.Failf(probe.ReasonTLS, "TLS handshake: %w, want a verified connection", http3TLSCause(transport))
 	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
 		return probe.Failf(probe.ReasonConnect, "QUIC connection: %w, want one", http3Cause(err))
 	case errors.Is(err, probe.ErrBudget):
@@ -155,11 +156,11 @@ func http3Error(ctx context.Context, err error) error {
 	return probe.Failf(probe.ReasonProtocol, "QUIC connection: %s, want a response", probe.Evidence(err.Error()))
 }
 
-// http3TLSText gives the cause of a failed handshake in the words that the other versions of HTTP use.
-func http3TLSText(err *quic.TransportError) string {
+// http3TLSCause gives the cause of a failed handshake in the words that the other versions of HTTP use.
+func http3TLSCause(err *quic.TransportError) error {
 	var cause *tls.CertificateVerificationError
 	if errors.As(err, &cause) {
-		return cause.Error()
+		return tlsError{cause}
 	}
 	side := ""
 	if err.Remote {
@@ -169,7 +170,7 @@ func http3TLSText(err *quic.TransportError) string {
 	if text == "" {
 		text = err.ErrorCode.Message()
 	}
-	return side + strings.TrimPrefix(text, "tls: ")
+	return errors.New(side + strings.TrimPrefix(text, "tls: "))
 }
 
 // http3Cause finds what the wire said inside what the library made of it.
@@ -196,10 +197,19 @@ func (b *http3Body) Read(p []byte) (int, error) {
 	switch {
 	case err == nil, err == io.EOF, errors.Is(err, io.ErrUnexpectedEOF):
 		return n, err
-	case b.ctx.Err() != nil:
-		return n, b.ctx.Err()
 	}
-	return n, fmt.Errorf("%s", probe.Evidence(err.Error()))
+	if up := timeUp(b.ctx, err); up != nil {
+		return n, up
+	}
+	return n, errors.New(probe.Evidence(err.Error()))
+}
+
+// timeUp tells whether an error came of the end of the probe's time: the socket may notice it before the context does.
+func timeUp(ctx context.Context, err error) error {
+	if ctx.Err() == nil && errors.Is(err, os.ErrDeadlineExceeded) {
+		return context.DeadlineExceeded
+	}
+	return ctx.Err()
 }
 
 // datagrams is a connected UDP socket as QUIC wants it. A read that fails is final: the watchdog and the byte budget of the connection

@@ -231,3 +231,10 @@ func TestHTTP3Conformance(t *testing.T) {
 		}
 	})
 }
+
+func TestHTTP3CertMetrics(t *testing.T) {
+	ca := probetest.NewCA(t)
+	server := quicWeb(t, probetest.Config(ca.Expired()), loopback4, map[string]http.HandlerFunc{"/": okBody})
+	res := fetch(t, httpModule(t, http3Keys+"tls_config: {cert_metrics: [unverified], ca_file: "+ca.File()+"}", Options{}), server)
+	wantSeries(t, res, map[string]string{"tls_verified{expired}": "0", "ssl_earliest_cert_expiry": "1.6094592e+09", "http_ssl": "0"})
+}

@@ -123,6 +123,7 @@ func (p *httpProbe) responded(resp *http.Response) {
 	if resp.TLS != nil {
 		p.r.Set(httpSSL, 1)
 		recordTLS(p.r, resp.TLS, true, p.options.Compat)
+		p.Client.TLS.accepted(p.r, resp.TLS)
 	}
 }
 

@@ -88,7 +88,7 @@ func (p *TCP) secure(ctx context.Context, wire net.Conn, host string, t probe.Ta
 	if err != nil {
 		return nil, err
 	}
-	secured, err := startTLS(ctx, wire, conf, t.String(), r)
+	secured, err := p.TLSConfig.startTLS(ctx, wire, conf, t.String(), r)
 	if err != nil {
 		return nil, err
 	}

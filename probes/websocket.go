@@ -43,7 +43,7 @@ var (
 	websocketDuration = &probe.Desc{Name: "probe_websocket_duration_seconds", Help: "Duration of each phase, in seconds.", Labels: []string{"phase"}}
 
 	websocketAlways = []*probe.Desc{websocketUpgraded, websocketStatus, websocketRegex}
-	websocketDescs  = slices.Concat(websocketAlways, []*probe.Desc{websocketDuration}, dialDescs)
+	websocketDescs  = slices.Concat(websocketAlways, []*probe.Desc{websocketDuration}, dialDescs, certDescs)
 )
 
 // Validate checks the module.
