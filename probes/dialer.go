@@ -4,6 +4,7 @@
 package probes
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,6 +23,8 @@ type IPConfig struct {
 	PreferredIPProtocol string `yaml:"preferred_ip_protocol"`
 	IPProtocolFallback  bool   `yaml:"ip_protocol_fallback"`
 	SourceIPAddress     string `yaml:"source_ip_address,omitempty"`
+	Resolver            string `yaml:"resolver,omitempty"` // DNS server to ask; "" = the system's
+	IPInfo              bool   `yaml:"ip_info,omitempty"`  // whether probe_ip_info is set
 }
 
 // defaultIPConfig is what a module has that says nothing.
@@ -31,15 +34,18 @@ var (
 	descLookup = &probe.Desc{Name: "probe_dns_lookup_time_seconds", Help: "Time taken to resolve the target's name, in seconds."}
 	descIP     = &probe.Desc{Name: "probe_ip_protocol", Help: "IP version of the address that was probed, 4 or 6; 0 when the name was not resolved."}
 	descIPHash = &probe.Desc{Name: "probe_ip_addr_hash", Help: "FNV-1a hash of the address that was probed, to see it change; 0 when the name was not resolved."}
+	descIPInfo = &probe.Desc{Name: "probe_ip_info", Help: "The address that was probed.", Labels: []string{"ip"}}
 
 	// dialDescs are the metrics that dialer.resolve sets.
-	dialDescs = []*probe.Desc{descLookup, descIP, descIPHash}
+	dialDescs = []*probe.Desc{descLookup, descIP, descIPHash, descIPInfo}
 )
 
 // dialer resolves names by the rules of a module and opens watched connections. It is made by IPConfig.dialer.
 type dialer struct {
 	resolver Resolver
-	wanted   string // ip4 or ip6
+	server   nameServer // that resolver asks; "" = not known
+	info     bool       // whether the address is shown
+	wanted   string     // ip4 or ip6
 	fallback bool
 	source   netip.Addr // invalid = any
 	warning  string
@@ -47,7 +53,7 @@ type dialer struct {
 
 // dialer checks the keys and makes the dialer they describe. It is for use in Validate.
 func (c IPConfig) dialer(o Options) (dialer, error) {
-	d := dialer{resolver: o.resolver(), fallback: c.IPProtocolFallback}
+	d := dialer{resolver: o.resolver(), info: c.IPInfo, fallback: c.IPProtocolFallback}
 	switch c.PreferredIPProtocol {
 	case "", "ip6":
 		d.wanted = "ip6"
@@ -62,6 +68,13 @@ func (c IPConfig) dialer(o Options) (dialer, error) {
 	}
 	if d.wanted == "" {
 		return dialer{}, fmt.Errorf("preferred_ip_protocol: found %q, want ip4 or ip6", c.PreferredIPProtocol)
+	}
+	if c.Resolver != "" {
+		server, err := newNameServer(c.Resolver)
+		if err != nil {
+			return dialer{}, err
+		}
+		d.resolver, d.server = server, server
 	}
 	if c.SourceIPAddress == "" {
 		return d, nil
@@ -98,6 +111,9 @@ func (d dialer) resolveTimed(ctx context.Context, host string, r *probe.Recorder
 	}
 	text := addr.String()
 	r.Fact("address", text)
+	if d.info {
+		r.Set(descIPInfo, 1, text)
+	}
 	r.Log.Debug("resolved target", "host", host, "address", text, "took", took)
 	return addr, took, nil
 }
@@ -141,8 +157,8 @@ func (d dialer) resolveError(ctx context.Context, host string, err error) error 
 	var dns *net.DNSError
 	if errors.As(err, &dns) {
 		text = dns.Err
-		if dns.Server != "" {
-			text += " (asked " + dns.Server + ")"
+		if server := cmp.Or(string(d.server), dns.Server); server != "" {
+			text += " (asked " + server + ")"
 		}
 	}
 	return probe.Failf(probe.ReasonResolve, "resolving %q: %s, want %s", host, text, want)
