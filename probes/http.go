@@ -38,6 +38,7 @@ type HTTP struct {
 	FailIfHeaderMatches       []HeaderMatch     `yaml:"fail_if_header_matches,omitempty"`
 	FailIfHeaderNotMatches    []HeaderMatch     `yaml:"fail_if_header_not_matches,omitempty"`
 	EnableHTTP3               bool              `yaml:"enable_http3,omitempty"`
+	Extract                   []Extract         `yaml:"extract,omitempty"`
 	Client                    HTTPClient        `yaml:",inline"`
 
 	options  Options
@@ -88,7 +89,10 @@ func (h *HTTP) Validate() (err error) {
 	if err := h.validateHTTP3(); err != nil {
 		return err
 	}
-	return h.validateCEL()
+	if err := h.validateCEL(); err != nil {
+		return err
+	}
+	return h.validateExtract()
 }
 
 func validateMatches(key string, matches []HeaderMatch) error {

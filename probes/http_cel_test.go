@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"skywatch/internal/probe"
 )
 
@@ -96,4 +98,28 @@ func TestHTTPCELBounds(t *testing.T) {
 		t.Errorf("%s: %s, want %s", res.Reason, res.Err, want)
 	}
 	wantSeries(t, res, map[string]string{"failed_due_to_cel": "1"})
+}
+
+func TestHTTPExtractCEL(t *testing.T) {
+	s := web(t, map[string]http.HandlerFunc{"/": queue(200), "/text": answer("plain"), "/list": answer(`{"users": [{"n": 1.5}, {"n": 2}], "ok": true}`)})
+	m := httpModule(t, `extract:
+  - {name: users, cel: 'body.users.size()'}
+  - {name: first, cel: 'body.users[0].n'}
+  - {name: ok, cel: 'body.ok'}
+  - {name: kind, cel: 'headers["Content-Type"][0]', as: info}
+  - {name: none, cel: 'body.users'}`, Options{})
+	for path, want := range map[string]map[string]string{
+		"/list": {"users": "2", "first": "1.5", "ok": "1", "kind": "text/plain; charset=utf-8"},
+		"/text": {"kind": "text/plain; charset=utf-8"},
+	} {
+		res := fetch(t, m, s.URL+path)
+		wantOutcome(t, res, probe.ReasonNone, "", "")
+		if diff := cmp.Diff(want, extracted(res)); diff != "" {
+			t.Errorf("%s: extracted values differ (-want +got):\n%s\n%s", path, diff, res.Trace)
+		}
+	}
+	_, err := buildHTTP(t, "extract: [{name: a, cel: 'body.'}]", Options{})
+	if want := `module "m": line 4: http: extract: entry 1: cel: compiling the CEL program "body.": `; err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("got %v, want %s", err, want)
+	}
 }

@@ -125,33 +125,43 @@ func (v *httpVerdict) mismatch(format string, a ...any) {
 	v.fail(probe.Failf(probe.ReasonResponse, format, a...))
 }
 
-// body matches the body if that is still of interest, and reads it to the end.
+// body reads the body to its end, keeps it if anything looks at it, and matches it if that is still of interest.
 func (v *httpVerdict) body(body *httpBody, match bool) {
-	if regexps := len(v.p.FailIfBodyMatches)+len(v.p.FailIfBodyNotMatches) > 0; match && (regexps || len(v.p.cel) > 0) {
-		v.matchAll(body, regexps)
+	regexps := len(v.p.FailIfBodyMatches)+len(v.p.FailIfBodyNotMatches) > 0
+	match = match && (regexps || len(v.p.cel) > 0)
+	var kept []byte
+	if match || v.p.extractsBody() {
+		text, err := body.all()
+		if match {
+			v.matchAll(text, err, body, regexps)
+		} else {
+			v.fail(body.err) // that it is too long to be kept matters to nobody
+		}
+		if err == nil {
+			kept = text
+		}
 	}
+	v.extract(kept)
 	if body.err == nil {
 		v.fail(body.drain())
 	}
 }
 
-// matchAll reads the body once for the regular expressions, and then for CEL if they are content.
-func (v *httpVerdict) matchAll(body *httpBody, regexps bool) {
-	text, err := body.all()
+// matchAll looks at a body, unless that could not be had, with the regular expressions, and then with CEL if they are content.
+func (v *httpVerdict) matchAll(text []byte, err error, body *httpBody, regexps bool) {
 	switch {
-	case err != nil && regexps:
+	case err == nil:
+		v.matchBody(text, body)
+		if v.ok() && len(v.p.cel) > 0 {
+			v.matchJSON(text, body)
+		}
+		return
+	case regexps:
 		v.p.r.Set(httpRegexFailed, 1)
-	case err != nil:
+	default:
 		v.p.r.Set(httpCELFailed, 1)
 	}
-	if err != nil {
-		v.fail(err)
-		return
-	}
-	v.matchBody(text, body)
-	if v.ok() && len(v.p.cel) > 0 {
-		v.matchJSON(text, body)
-	}
+	v.fail(err)
 }
 
 func (v *httpVerdict) matchBody(text []byte, body *httpBody) {
