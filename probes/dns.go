@@ -62,6 +62,11 @@ var (
 
 // Probe succeeds when the response has a valid code and the validators let its records pass.
 func (d *DNS) Probe(ctx context.Context, t probe.Target, r *probe.Recorder) error {
+	return d.dialer.each(ctx, r, func(ctx context.Context, r *probe.Recorder) error { return d.attempt(ctx, t, r) })
+}
+
+// attempt probes one address.
+func (d *DNS) attempt(ctx context.Context, t probe.Target, r *probe.Recorder) error {
 	for _, desc := range dnsAlways {
 		r.Set(desc, 0)
 	}

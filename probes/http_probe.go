@@ -35,6 +35,11 @@ type httpProbe struct {
 
 // Probe fetches the target, follows redirects, and judges the final response.
 func (h *HTTP) Probe(ctx context.Context, t probe.Target, r *probe.Recorder) error {
+	return h.dialer.each(ctx, r, func(ctx context.Context, r *probe.Recorder) error { return h.attempt(ctx, t, r) })
+}
+
+// attempt probes one address.
+func (h *HTTP) attempt(ctx context.Context, t probe.Target, r *probe.Recorder) error {
 	for _, d := range httpAlways {
 		r.Set(d, 0)
 	}

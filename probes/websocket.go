@@ -64,6 +64,11 @@ func (w *WebSocket) Validate() (err error) {
 
 // Probe succeeds when the connection is upgraded and the dialogue goes as configured.
 func (w *WebSocket) Probe(ctx context.Context, t probe.Target, r *probe.Recorder) error {
+	return w.dialer.each(ctx, r, func(ctx context.Context, r *probe.Recorder) error { return w.attempt(ctx, t, r) })
+}
+
+// attempt probes one address.
+func (w *WebSocket) attempt(ctx context.Context, t probe.Target, r *probe.Recorder) error {
 	u, err := url.Parse(t.Raw())
 	if err != nil {
 		var parse *url.Error
