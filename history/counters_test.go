@@ -15,6 +15,17 @@ import (
 	"skywatch/internal/record"
 )
 
+// pastOf stores what waits and gives what a process that opened the file now would be told.
+func pastOf(t testing.TB, s *Store) (past []record.Counters) {
+	t.Helper()
+	flushNow(t, s)
+	must(t, s.acquire(t.Context()))
+	defer s.release()
+	s.past = func(told []record.Counters) { past = told }
+	s.tellPast()
+	return past
+}
+
 // Counters are the same whatever was flushed, folded, overwritten or restarted in between.
 func TestCountersCountEverythingOnce(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
@@ -43,10 +54,7 @@ func TestCountersCountEverythingOnce(t *testing.T) {
 				observeRandom(rt, s, clock, want)
 			}
 		}
-		got, err := s.Counters(t.Context())
-		if err != nil {
-			rt.Fatal(err)
-		}
+		got := pastOf(t, s)
 		list := []record.Counters{}
 		for _, name := range []string{"a", "b", "c"} {
 			if c := want[name]; c != nil {
@@ -57,6 +65,29 @@ func TestCountersCountEverythingOnce(t *testing.T) {
 			rt.Fatalf("counters (-want +got):\n%s", diff)
 		}
 	})
+}
+
+// A file that opens late gives what was counted before this process, and nothing of what waits to be stored.
+func TestPastIsToldOnceHoweverLate(t *testing.T) {
+	clock := newTestClock()
+	o := testOptions(t, clock)
+	first := openStore(t, o)
+	first.Observe(background, up("a", clock.step(time.Second)))
+	var told [][]record.Counters
+	o.Past = func(past []record.Counters) { told = append(told, past) }
+	late := New(o)
+	if err := late.Open(background); err == nil || told != nil {
+		t.Fatalf("opening beside another process: %v, told %v; want an error and nothing", err, told)
+	}
+	late.Observe(background, up("a", clock.step(time.Second)))
+	must(t, first.Close())
+	must(t, late.Open(background))
+	must(t, late.Close())
+	must(t, late.Open(background))
+	defer late.Close()
+	if len(told) != 1 || len(told[0]) != 1 || told[0][0].Results != [3]uint64{1, 0, 0} {
+		t.Errorf("told %v, want once that one result of check a was up", told)
+	}
 }
 
 func observeRandom(t *rapid.T, s *Store, clock *testClock, want map[string]*record.Counters) {
@@ -86,10 +117,7 @@ func TestCountersOfManyChecksInASmallFile(t *testing.T) {
 		}
 		flushNow(t, s)
 	}
-	list, err := s.Counters(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	list := pastOf(t, s)
 	for _, c := range list {
 		if c.Results[0] != 20 {
 			t.Errorf("%s: %d results, want 20", c.Check, c.Results[0])

@@ -170,9 +170,6 @@ func TestReadOnly(t *testing.T) {
 	if list, err := r.Recent(t.Context(), 10); err != nil || len(list) != 1 {
 		t.Errorf("%d results, %v, want 1", len(list), err)
 	}
-	if list, err := r.Counters(t.Context()); err != nil || len(list) != 1 {
-		t.Errorf("%d counters, %v, want 1", len(list), err)
-	}
 	if list, err := r.Tallies(t.Context(), clock.Now().Add(-time.Hour), clock.Now().Add(time.Hour)); err != nil || len(list) != 1 {
 		t.Errorf("%d tallies, %v, want 1", len(list), err)
 	}
