@@ -45,7 +45,7 @@ func outcomes(res probe.Result) map[string]float64 {
 func TestAddresses(t *testing.T) {
 	port := twoServers(t) // 127.0.0.1 is ready, 127.0.0.2 silent, 127.0.0.3 refuses
 	names := testResolver{
-		"mixed.example": {"127.0.0.3", "127.0.0.2", "127.0.0.1", "127.0.0.1"}, "good.example": {"127.0.0.1"}, "bad.example": {"127.0.0.3", "127.0.0.2"},
+		"mixed.example": {"127.0.0.3", "127.0.0.2", "127.0.0.1", "127.0.0.1"}, "good.example": {"127.0.0.1"}, "bad.example": {"127.0.0.3", "127.0.0.4"},
 		"other.example": {"::2", "127.0.0.1"}, "six.example": {"::1"},
 	}
 	refused := `connecting to "127.0.0.3:` + port + `": connect: connection refused, want a connection`
@@ -63,7 +63,7 @@ func TestAddresses(t *testing.T) {
 		{"all", "mixed.example", probe.ReasonConnect, "2 of 3 addresses fail, the first of them 127.0.0.3: " + refused,
 			map[string]float64{"127.0.0.3": 0, "127.0.0.2": 0, "127.0.0.1": 1}, "127.0.0.3"},
 		{"any", "bad.example", probe.ReasonConnect, "2 of 2 addresses fail, the first of them 127.0.0.3: " + refused,
-			map[string]float64{"127.0.0.3": 0, "127.0.0.2": 0}, "127.0.0.3"},
+			map[string]float64{"127.0.0.3": 0, "127.0.0.4": 0}, "127.0.0.3"},
 		{"all", "good.example", probe.ReasonNone, "", map[string]float64{"127.0.0.1": 1}, "127.0.0.1"},
 		{"any", otherLoopback, probe.ReasonTimeout, "1 of 1 addresses fail, the first of them 127.0.0.2: " + silent("127.0.0.2:"+port),
 			map[string]float64{"127.0.0.2": 0}, "127.0.0.2"},
@@ -76,7 +76,7 @@ func TestAddresses(t *testing.T) {
 			m := testModule(t, Options{Resolver: names}, "tcp", fmt.Sprintf(
 				"{addresses: %s, preferred_ip_protocol: ip4, ip_protocol_fallback: %t, query_response: [{expect: ready}]}", test.addresses, literal))
 			res := runProbe(t, t.Context(), m, net.JoinHostPort(test.host, port), 4*short)
-			if res.Reason != test.reason || res.Err != test.want {
+			if res.Reason != test.reason || !strings.HasSuffix(res.Err, test.want) || test.want == "" && res.Err != "" { // the attempt's own deadline may say it first
 				t.Errorf("outcome:\n got %s: %s\nwant %s: %s", res.Reason, res.Err, test.reason, test.want)
 			}
 			if diff := cmp.Diff(test.outcomes, outcomes(res)); diff != "" {
