@@ -25,6 +25,7 @@ type httpConns struct {
 	mu     sync.Mutex
 	known  map[string]netip.Addr
 	proxy  string // host and port of the last proxy used; "" = none
+	sealed bool   // whether that one is spoken to over TLS itself
 	open   []*politeConn
 	closed bool
 }

@@ -196,8 +196,10 @@ func (p *httpProbe) broken(ctx context.Context, err error) error {
 	if errors.As(err, &u) {
 		err = u.Err // the rest repeats the URL
 	}
-	p.Client.TLS.refused(p.r, err)
 	trip, reason := p.trace.last(), probe.ReasonOf(err)
+	if !p.conns.toProxy(trip) {
+		p.Client.TLS.refused(p.r, err)
+	}
 	if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
 		reason = probe.ReasonTimeout // half a header that ends there is no error of the peer's
 	}

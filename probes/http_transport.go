@@ -117,6 +117,14 @@ func (c *httpConns) through(proxy *url.URL) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.proxy = net.JoinHostPort(proxy.Hostname(), port)
+	c.sealed = proxy.Scheme == "https"
+}
+
+// toProxy tells whether the only handshake of a round trip so far is the one with a proxy.
+func (c *httpConns) toProxy(trip httpTrip) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.sealed && trip.tlsDone.IsZero()
 }
 
 // proxyAnswered judges the answer to CONNECT.
