@@ -179,7 +179,7 @@ func TestReadOnly(t *testing.T) {
 	for name, err := range map[string]error{
 		"record": recordFall(r, 2, clock.Now(), ""), "seal": r.Seal(t.Context(), sealed(1, "x", clock.Now()), nil),
 		"mark": r.Mark(t.Context(), sealed(1, "x", clock.Now())), "memory": r.Memory("a", "t").Put("k", nil),
-		"adopt": r.Adopt(t.Context(), "n", []string{"check1"}),
+		"adopt": r.Adopt(t.Context(), map[string][]string{"n": {"check1"}}),
 	} {
 		if !errors.Is(err, errReadOnly) {
 			t.Errorf("%s: %v, want a refusal", name, err)
