@@ -99,7 +99,7 @@ func (p *program) showProbe(r probe.Result) error {
 
 // probeOptions is what all probers have in common; the configuration's directory is added as it is read.
 func (p *program) probeOptions() probes.Options {
-	return probes.Options{Compat: p.exact(), UserAgent: "skywatch/" + release()}
+	return probes.Options{Compat: p.exact(), UserAgent: "skywatch/" + release(), Log: p.logger()}
 }
 
 // release is the version that was set when skywatch was built.
