@@ -91,7 +91,10 @@ func (p *program) newDaemon(log *slog.Logger) (*daemon, error) {
 	}
 	c := d.live.Current()
 	running := c.History // as the store is made; no reload changes that
-	d.checks = collector.NewChecks(func(check string) (record.CheckState, bool) { return d.alerter.State(check) })
+	d.checks = collector.NewChecks(
+		func(check string) (record.CheckState, bool) { return d.alerter.State(check) },
+		func(check string) uint64 { return d.scheduler.Missed(check) },
+	)
 	d.store = history.New(history.Options{
 		Config: c.History, Location: c.Location, Log: log, Registerer: d.registry, Past: d.checks.Seed,
 	})
