@@ -154,10 +154,10 @@ func TestRenderingLoadsAgain(t *testing.T) {
 
 func TestUnreadableFile(t *testing.T) {
 	_, err := Load("testdata/no-such-file.yml", probes.Options{})
-	if want := `reading configuration "testdata/no-such-file.yml": no such file or directory`; err == nil || err.Error() != want {
+	if want := `reading configuration "testdata/no-such-file.yml": no such file or directory, want a readable file`; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
-	if _, err := Load("testdata", probes.Options{}); err == nil || err.Error() != `reading configuration "testdata": is a directory` {
+	if _, err := Load("testdata", probes.Options{}); err == nil || err.Error() != `reading configuration "testdata": is a directory, want a readable file` {
 		t.Errorf("got %v, want that it is a directory", err)
 	}
 }
