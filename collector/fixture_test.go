@@ -50,10 +50,20 @@ func refuse(context.Context, probe.Target, *probe.Recorder) error {
 type pickyProber struct{ funcProber }
 
 func (pickyProber) CheckHostname(hostname string) error {
-	if hostname == "mine" {
+	if hostname == "" || hostname == "mine" {
 		return nil
 	}
 	return errors.New("host header defined both in module configuration (mine) and with URL-parameter 'hostname' (" + hostname + ")")
+}
+
+// namelessProber needs a name of the request.
+type namelessProber struct{ funcProber }
+
+func (namelessProber) CheckHostname(hostname string) error {
+	if hostname == "" {
+		return errors.New("query name missing")
+	}
+	return nil
 }
 
 func runProbe(ctx context.Context, c probe.Check) probe.Result { return probe.Run(ctx, c, probe.Env{}) }
@@ -64,6 +74,7 @@ func testOptions() Options {
 		"http_2xx": {Name: "http_2xx", Kind: "http", Prober: funcProber(succeed)},
 		"refuse":   {Name: "refuse", Kind: "tcp", Prober: funcProber(refuse)},
 		"picky":    {Name: "picky", Kind: "http", Prober: pickyProber{succeed}},
+		"nameless": {Name: "nameless", Kind: "dns", Prober: namelessProber{succeed}},
 		"short":    {Name: "short", Kind: "tcp", Prober: funcProber(succeed), Timeout: 5 * time.Second},
 	}
 	return Options{

@@ -25,7 +25,8 @@ type refusal struct {
 	text   string
 }
 
-// HostnameChecker is what a prober has besides Probe when the hostname parameter may contradict its configuration.
+// HostnameChecker is what a prober has besides Probe when the hostname parameter may contradict its configuration, or be needed by it:
+// hostname is "" in a request without one.
 type HostnameChecker interface {
 	CheckHostname(hostname string) error
 }
@@ -52,7 +53,7 @@ func (h *handler) check(r *http.Request) (probe.Check, *refusal) {
 	}
 	target := probe.NewTarget(decodeTarget(address, h.Exact))
 	target.Hostname = parameter(r.URL.RawQuery, "hostname")
-	if checker, ok := module.Prober.(HostnameChecker); ok && target.Hostname != "" {
+	if checker, ok := module.Prober.(HostnameChecker); ok {
 		if err := checker.CheckHostname(target.Hostname); err != nil {
 			return probe.Check{}, &refusal{http.StatusBadRequest, err.Error()}
 		}

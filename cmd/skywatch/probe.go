@@ -63,7 +63,7 @@ func (p *program) single(cfg *config.Config, module, address, hostname string) (
 	}
 	target := probe.NewTarget(address)
 	target.Hostname = hostname
-	if checker, ok := m.Prober.(collector.HostnameChecker); ok && hostname != "" {
+	if checker, ok := m.Prober.(collector.HostnameChecker); ok {
 		if err := checker.CheckHostname(hostname); err != nil {
 			return probe.Check{}, err
 		}
