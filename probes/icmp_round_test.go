@@ -181,7 +181,7 @@ func TestICMPRoundCancelled(t *testing.T) {
 func TestICMPRoundLoopback(t *testing.T) {
 	resolver := testResolver{"::1": {"::1"}, "127.0.0.1": {"127.0.0.1"}}
 	for _, target := range []string{"127.0.0.1", "::1"} {
-		m := testModule(t, Options{Resolver: resolver}, "icmp", "{count: 20, interval: 10ms, max_loss: 0, payload_size: 65507}")
+		m := testModule(t, Options{Resolver: resolver}, "icmp", "{count: 20, interval: 10ms, max_loss: 0, payload_size: 1000}")
 		res := runProbe(t, t.Context(), m, target, long)
 		if got := outcome(res); got != "" {
 			t.Errorf("%s: %s, want success", target, got)
