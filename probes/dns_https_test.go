@@ -105,7 +105,7 @@ func TestDNSOverHTTPSBadServers(t *testing.T) {
 	} {
 		leakFree(t, situation(name), func(t *testing.T) {
 			ca := probetest.NewCA(t)
-			server := probetest.Serve(t, probetest.TLS(probetest.Config(ca.Good())), c.script)
+			server := probetest.Serve(t, probetest.TLS(probetest.Config(ca.Good())), posted, c.script)
 			target := strings.Replace(server.Addr, "127.0.0.1", "localhost", 1)
 			res := askDNS(t, Options{}, "{query_name: example.com, transport_protocol: https, tls_config: {ca_file: "+ca.File()+"}}", target)
 			if got, want := outcome(res), strings.Replace(c.want, "TARGET", fmt.Sprintf("%q", target), 1); !strings.HasPrefix(got, want) {
@@ -113,6 +113,16 @@ func TestDNSOverHTTPSBadServers(t *testing.T) {
 			}
 		})
 	}
+}
+
+// posted reads a whole request: an answer to none is another thing.
+func posted(_ testing.TB, c *probetest.Conn) error {
+	request, err := http.ReadRequest(c.In)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(io.Discard, request.Body)
+	return err
 }
 
 func endlessAfter(text string) probetest.Step {
