@@ -7,8 +7,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"testing"
 	"time"
 
@@ -68,6 +70,14 @@ func (namelessProber) CheckHostname(hostname string) error {
 
 func runProbe(ctx context.Context, c probe.Check) probe.Result { return probe.Run(ctx, c, probe.Env{}) }
 
+// vary knows one parameter, which makes the probe succeed.
+func vary(parameters url.Values) (*probe.Module, error) {
+	if len(parameters) != 3 || parameters.Get("works") == "" {
+		return nil, fmt.Errorf("parameter %q is not allowed", parameters.Encode())
+	}
+	return &probe.Module{Name: "varied", Kind: "dns", Prober: namelessProber{succeed}}, nil
+}
+
 // testOptions has one module per behaviour.
 func testOptions() Options {
 	modules := map[string]*probe.Module{
@@ -75,6 +85,7 @@ func testOptions() Options {
 		"refuse":   {Name: "refuse", Kind: "tcp", Prober: funcProber(refuse)},
 		"picky":    {Name: "picky", Kind: "http", Prober: pickyProber{succeed}},
 		"nameless": {Name: "nameless", Kind: "dns", Prober: namelessProber{succeed}},
+		"varied":   {Name: "varied", Kind: "dns", Prober: funcProber(refuse), Vary: vary},
 		"short":    {Name: "short", Kind: "tcp", Prober: funcProber(succeed), Timeout: 5 * time.Second},
 	}
 	return Options{

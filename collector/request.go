@@ -51,6 +51,12 @@ func (h *handler) check(r *http.Request) (probe.Check, *refusal) {
 	if address == "" {
 		return probe.Check{}, &refusal{http.StatusBadRequest, "Target parameter is missing"}
 	}
+	if module.Vary != nil {
+		parameters, _ := url.ParseQuery(r.URL.RawQuery) // what cannot be read is not there, as for the parameters above
+		if module, err = module.Vary(parameters); err != nil {
+			return probe.Check{}, &refusal{http.StatusBadRequest, err.Error()}
+		}
+	}
 	target := probe.NewTarget(decodeTarget(address, h.Exact))
 	target.Hostname = parameter(r.URL.RawQuery, "hostname")
 	if checker, ok := module.Prober.(HostnameChecker); ok {

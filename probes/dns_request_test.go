@@ -6,6 +6,7 @@
 package probes
 
 import (
+	"net/url"
 	"strings"
 	"testing"
 
@@ -60,6 +61,38 @@ func TestDNSNoName(t *testing.T) {
 		if got != want {
 			t.Errorf("hostname %q: %q, want %q", hostname, got, want)
 		}
+	}
+}
+
+// TestDNSParams asks what the parameters say.
+func TestDNSParams(t *testing.T) {
+	asked := make(chan dns.Question, 1)
+	server := serveUDP(t, func(query *dns.Msg) *dns.Msg {
+		asked <- query.Question[0]
+		return new(dns.Msg).SetRcode(query, dns.RcodeNameError)
+	})
+	modules, err := buildModules(t, Options{}, "modules: {m: {prober: dns, params: [query_name, query_type, valid_rcodes], dns: {query_name: b.example}}}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := modules.All()["m"]
+	variant, err := m.Vary(url.Values{"query_name": {"a.example"}, "query_type": {"MX"}, "valid_rcodes": {"NXDOMAIN", "REFUSED"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := outcome(runProbe(t, t.Context(), variant, server, long)); got != "" {
+		t.Errorf("outcome %q, want success", got)
+	}
+	if got := <-asked; got.Name != "a.example." || got.Qtype != dns.TypeMX {
+		t.Errorf("asked %v, want the question of the request", got)
+	}
+	if got := outcome(runProbe(t, t.Context(), m, server, long)); got != "response: querying b.example. IN ANY: found NXDOMAIN, want NOERROR" {
+		t.Errorf("outcome %q, want the module unchanged", got)
+	}
+	<-asked
+	want := `parameters for module "m": query type 'mx' is not valid, want a type in upper case such as A, AAAA, MX or ANY`
+	if _, err := m.Vary(url.Values{"query_type": {"mx"}}); err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
 	}
 }
 
