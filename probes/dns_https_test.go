@@ -6,12 +6,14 @@
 package probes
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -147,6 +149,39 @@ func TestDNSOverHTTPSSilent(t *testing.T) {
 		if got := value(t, res, "probe_dns_duration_seconds", "request"); got <= 0 {
 			t.Errorf("request phase %v, want the time that was waited", got)
 		}
+	})
+}
+
+// TestDNSOverHTTPSCancelled goes away while the server thinks.
+func TestDNSOverHTTPSCancelled(t *testing.T) {
+	leakFree(t, cancelled, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		ca, asked := probetest.NewCA(t), make(chan struct{})
+		server := probetest.Serve(t, probetest.TLS(probetest.Config(ca.Good())), posted, probetest.Meanwhile(func() { close(asked) }), probetest.Silence())
+		go func() {
+			<-asked
+			cancel()
+		}()
+		m := testModule(t, Options{}, "dns", "{query_name: example.com, transport_protocol: https, tls_config: {ca_file: "+ca.File()+"}}")
+		if res := runProbe(t, ctx, m, strings.Replace(server.Addr, "127.0.0.1", "localhost", 1), long); res.Verdict != probe.Aborted {
+			t.Errorf("verdict %s, want aborted", res.Verdict)
+		}
+	})
+}
+
+func TestDNSOverHTTPSManyAtOnce(t *testing.T) {
+	leakFree(t, crowd, func(t *testing.T) {
+		target, section := serveHTTPS(t, true, txt("ready"), func(*http.Request) {})
+		m := testModule(t, Options{}, "dns", section+"}")
+		var group sync.WaitGroup
+		for range 8 {
+			group.Go(func() {
+				if got := outcome(runProbe(t, t.Context(), m, target, long)); got != "" {
+					t.Errorf("outcome %q, want success", got)
+				}
+			})
+		}
+		group.Wait()
 	})
 }
 

@@ -6,7 +6,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -83,17 +82,20 @@ func (p *program) single(cfg *config.Config, module, address, hostname string, p
 func varied(m *probe.Module, params []string) (*probe.Module, error) {
 	parameters := url.Values{}
 	for _, param := range params {
+		if m.Vary == nil {
+			return nil, fmt.Errorf("--param=%s: the module has no params, want a list of what may be set", param)
+		}
 		name, value, ok := strings.Cut(param, "=")
 		if !ok {
 			return nil, fmt.Errorf("--param=%s: no value, want NAME=VALUE", param)
 		}
+		if !slices.Contains(m.Params, name) {
+			return nil, fmt.Errorf("--param=%s: not among the params of the module, want one of %s", param, listed(m.Params))
+		}
 		parameters.Add(name, value)
 	}
-	switch {
-	case len(parameters) == 0:
+	if len(parameters) == 0 {
 		return m, nil
-	case m.Vary == nil:
-		return nil, errors.New("--param: the module has no params, want a list of what may be set")
 	}
 	return m.Vary(parameters)
 }
