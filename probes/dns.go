@@ -117,3 +117,9 @@ func (d *DNS) standardPort() uint16 {
 	}
 	return 53
 }
+
+// CheckTarget tells why no check can aim at t; nil when one can.
+func (d *DNS) CheckTarget(t probe.Target) error {
+	_, _, err := splitOptionalPort(context.Background(), t, t.Raw(), 53)
+	return err
+}
