@@ -109,6 +109,12 @@ func eitherBytes(what, text, digits string) ([]byte, error) {
 	return data, nil
 }
 
+// CheckTarget tells why no check can aim at t; nil when one can.
+func (p *UDP) CheckTarget(t probe.Target) error {
+	_, _, err := splitTargetOf(context.Background(), "udp", t)
+	return err
+}
+
 // Probe succeeds when a datagram comes back and is as expected.
 func (p *UDP) Probe(ctx context.Context, t probe.Target, r *probe.Recorder) error {
 	r.Phase(udpDuration, "resolve", 0)
