@@ -186,8 +186,9 @@ func TestRefusals(t *testing.T) {
 		o.Config.Path = filepath.Join(t.TempDir(), "missing", "x.db")
 		s := New(o)
 		defer s.Close()
-		if err := s.Open(t.Context()); !errors.Is(err, os.ErrNotExist) {
-			t.Errorf("opening: %v", err)
+		want := `opening history "` + o.Config.Path + `": making "` + o.Config.Path + `.lock": no such file or directory, want a writable directory`
+		if err := s.Open(t.Context()); !errors.Is(err, os.ErrNotExist) || err.Error() != want {
+			t.Errorf("opening: %v, want %s", err, want)
 		}
 	})
 	for name, c := range map[string]struct{ change, want string }{

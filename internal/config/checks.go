@@ -43,6 +43,9 @@ func (k *checker) make(c check) (probe.Check, error) {
 	if module == nil {
 		return probe.Check{}, k.noModule(c.Module)
 	}
+	if err := checkRequestless(module); err != nil {
+		return probe.Check{}, err
+	}
 	made := probe.Check{
 		Name: c.Name, Was: c.Was, Module: module, Target: probe.NewTarget(string(c.Target)), Origin: probe.OriginSchedule,
 		Group: c.Group, Labels: c.Labels,
@@ -55,6 +58,18 @@ func (k *checker) make(c check) (probe.Check, error) {
 		made.Notify = append([]string{}, *c.Notify...)
 	}
 	return made, cmp.Or(checkAddress(made.Target), checkTarget(made), checkRules(made), checkText("group", c.Group), checkLabels(c.Labels), k.checkNotify(made.Notify))
+}
+
+// checkRequestless refuses a module that needs what only a request gives.
+func checkRequestless(m *probe.Module) error {
+	p, ok := m.Prober.(interface{ CheckHostname(hostname string) error })
+	if !ok {
+		return nil
+	}
+	if err := p.CheckHostname(""); err != nil {
+		return fmt.Errorf("module: %q works for requests only: %w", m.Name, err)
+	}
+	return nil
 }
 
 func given[T any](own *T, otherwise T) T {
