@@ -136,16 +136,7 @@ func (k *checker) noModule(name string) error {
 	if len(known) == 0 {
 		return fmt.Errorf("module: %q is not configured, want it under modules", name)
 	}
-	return fmt.Errorf("module: %q is not configured, want one of %s", name, someOf(known))
-}
-
-// someOf lists names, but not hundreds.
-func someOf(names []string) string {
-	const most = 10
-	if len(names) > most {
-		return strings.Join(names[:most], ", ") + fmt.Sprintf(" or %d more", len(names)-most)
-	}
-	return strings.Join(names, ", ")
+	return fmt.Errorf("module: %q is not configured, want one of %s", name, probe.Listed(known))
 }
 
 func checkRules(c probe.Check) error {
@@ -189,7 +180,7 @@ func (k *checker) checkNotify(names []string) error {
 			if len(known) == 0 {
 				return fmt.Errorf("notify: %q is not configured, want it under notifiers", name)
 			}
-			return fmt.Errorf("notify: %q is not configured, want one of %s", name, someOf(known))
+			return fmt.Errorf("notify: %q is not configured, want one of %s", name, probe.Listed(known))
 		}
 		if slices.Contains(names[:i], name) {
 			return fmt.Errorf("notify: %q is given twice, want it once", name)
