@@ -28,7 +28,7 @@ build       := $(GO) build -trimpath -ldflags='$(ldflags)'
 as_root     := $(if $(filter-out 0,$(shell id -u)),-exec "sudo SKYWATCH_BIN=$(CURDIR)/$(BIN) CI=$(CI)")
 real        := SKYWATCH_BIN=$(CURDIR)/$(BIN) $(GO) test -tags=real -count=1 $(as_root)
 
-.PHONY: run test check bench golden build fmt lint generated unit race real crash fuzz soak cross clean help setup
+.PHONY: run test check bench golden build fmt lint generated unit race real crash fuzz soak cross slim clean help setup
 
 run: build ## build and start on example.yml
 	./$(BIN) --config.file=example.yml
@@ -69,7 +69,11 @@ crash: build ## kill -9 of the real binary under load, and 2000 power cuts of th
 	$(real) -v -run '^TestKill' ./test/real
 	$(GO) test -count=1 -v -run '^(TestPowerCut|TestBytesAreBoundedAfterEveryCommit)$$' ./history -powercut.images=2000 -bound.names=10000
 
-cross: ## builds for the other machines
+slim: ## builds without one part each, and the tests of what such a build refuses
+	@for name in http tcp udp dns icmp grpc unix websocket http3 cel; do echo "building without $$name"; $(GO) build -tags=no$$name ./...; done
+	$(GO) test -count=1 -tags=nohttp3,nocel ./probes
+
+cross: slim ## builds for the other machines
 	@for t in $(TARGETS); do IFS=/ read -r os arch sub <<<"$$t"; \
 	  echo "building $$t"; \
 	  GOOS=$$os GOARCH=$$arch GOARM=$${sub:-7} GOMIPS=softfloat $(build) -o $(WORK)/skywatch-$${t//\//-} ./cmd/skywatch; done
