@@ -314,3 +314,36 @@ func TestSecretsStayOut(t *testing.T) {
 		secretIn(t, all)
 	})
 }
+
+// stuck is a notifier that waits for its context.
+type stuck struct{}
+
+func (stuck) Notify(ctx context.Context, _ record.Message) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func TestAStuckNotifierDelaysTheStopBySeconds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "ops", "stuck")
+		w.start()
+		w.alerter.build = func(n NotifierConfig) Notifier {
+			if n.Name == "stuck" {
+				return stuck{}
+			}
+			return w.boxes[n.Name]
+		}
+		w.apply()
+		w.down("A")
+		time.Sleep(15 * time.Second)
+		w.expect("ops", "DOWN A")
+		begin := time.Now()
+		w.stop()
+		if took := time.Since(begin); took != flushTime {
+			t.Errorf("the stop took %s, want %s", took, flushTime)
+		}
+		w.restart() // nobody knows whether it was taken: the same again
+		time.Sleep(time.Minute)
+		w.expect("stuck", "DOWN A")
+	})
+}

@@ -51,6 +51,7 @@ type stage struct {
 	faults []fault
 	disk   *disk
 	server *smarthost
+	open   func(*process) (Journal, func()) // the journal of a process, and its end
 
 	mu       sync.Mutex
 	begin    time.Time
@@ -176,7 +177,8 @@ func (s *stage) atReply(step string, _ int) answer {
 // live starts a process.
 func (s *stage) live() *process {
 	p := &process{stage: s}
-	p.alerter = New(Options{Journal: &journal{disk: s.disk, fault: p.atCall}})
+	journal, end := s.open(p)
+	p.alerter = New(Options{Journal: journal})
 	config := DefaultConfig()
 	config.Policy.GroupWait = probe.Duration(5 * time.Second)
 	config.Notifiers = []NotifierConfig{{Name: "ops", Email: &EmailConfig{
@@ -191,7 +193,10 @@ func (s *stage) live() *process {
 	if err := p.alerter.Apply(config, time.UTC, []probe.Check{{Name: "A"}, {Name: "BB"}}); err != nil {
 		s.t.Fatal(err)
 	}
-	p.done.Go(func() { p.alerter.Run(ctx) })
+	p.done.Go(func() {
+		p.alerter.Run(ctx)
+		end()
+	})
 	return p
 }
 
@@ -309,6 +314,7 @@ func (s *stage) checkArrived() {
 func newStage(t *testing.T, faults ...fault) *stage {
 	s := &stage{t: t, faults: faults, disk: newDisk(), doubtful: map[int64]bool{}, server: new(smarthost)}
 	s.server.script = s.atReply
+	s.open = func(p *process) (Journal, func()) { return &journal{disk: s.disk, fault: p.atCall}, func() {} }
 	return s
 }
 

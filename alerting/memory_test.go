@@ -214,15 +214,19 @@ func TestWhatWaitsIsBounded(t *testing.T) {
 		if waiting, lost := w.alerter.ledger.counts(); waiting > maxBacklog || lost == 0 {
 			t.Errorf("%d writes wait and %d are lost, want at most %d and some", waiting, lost, maxBacklog)
 		}
-		told := len(lane.open)
+		told, parts := len(lane.open), 0
 		for _, x := range lane.alerts {
 			told += len(x.Transitions)
+			parts += len(x.parts)
 			if len(x.Text) > maxText {
 				t.Errorf("text of %d bytes, want at most %d", len(x.Text), maxText)
 			}
 		}
 		if told != 3200 || len(lane.open) > maxOpen || len(lane.alerts) > 5 {
 			t.Errorf("%d transitions in %d messages and %d open, want all 3200 in few", told, len(lane.alerts), len(lane.open))
+		}
+		if parts > maxOpen || len(w.alerter.threads) > maxOpen {
+			t.Errorf("%d transitions and %d threads in memory besides those open, want at most %d", parts, len(w.alerter.threads), maxOpen)
 		}
 		w.boxes["ops"].take()
 		time.Sleep(24 * time.Hour)

@@ -113,8 +113,7 @@ func (a *Alerter) sameIncident(double int64, stored record.CheckState, w *write)
 	a.ledger.replace(double, stored.Incident, stored)
 	told := a.ledger.told(stored.Incident)
 	for _, l := range a.sortedLanes() {
-		known := a.knows(l, stored.Incident) || l.holds(stored.Incident)
-		if told[l.name] || known {
+		if a.knows(l, stored.Incident) || l.holds(stored.Incident) {
 			l.open = slices.DeleteFunc(l.open, func(t record.Transition) bool { return t.ID == double })
 		}
 		if told[l.name] {

@@ -20,8 +20,9 @@ import (
 type Options struct {
 	Module        func(name string) (*probe.Module, bool)               // the configured modules, at this moment
 	Run           func(ctx context.Context, c probe.Check) probe.Result // makes the probe
-	ModuleYAML    func(m *probe.Module) ([]byte, error)                 // redacted, for debug=true; nil = left out
 	Observe       func(r probe.Result)                                  // sees every result that was answered; nil = nobody
+	Recent        *Recent                                               // keeps every result that was answered; nil = none is kept
+	Debug         Debug                                                 // how debug=true shows a probe
 	TimeoutOffset time.Duration                                         // taken off the scraper's timeout
 	Exact         bool                                                  // blackbox_exporter's behaviour also where ours is better
 	Log           *slog.Logger                                          // nil = nowhere
@@ -68,30 +69,16 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	}
 	h.Observe(result)
+	shown := probed{Result: result, module: check.Module, hostname: check.Target.Hostname}
+	if h.Recent != nil {
+		h.Recent.add(shown)
+	}
 	if parameter(r.URL.RawQuery, "debug") == "true" {
-		h.debug(w, check.Module, result)
+		plain(w, h.Debug.text(&shown))
 		return
 	}
 	if err := h.respond(w, r.Header, result); err != nil {
 		h.Log.Error("probe result cannot be encoded", "module", result.Module, "target", result.Target, "err", err)
 		http.Error(w, "Encoding the result failed: "+err.Error(), http.StatusInternalServerError)
 	}
-}
-
-// debug shows what the probe did, for people.
-func (h *handler) debug(w http.ResponseWriter, m *probe.Module, r probe.Result) {
-	b := append([]byte("Logs for the probe:\n"), r.Trace.String()...)
-	b = append(b, "\n\n\nMetrics that would have been returned:\n"...)
-	b = AppendText(b, r)
-	b = append(b, "\n\n\nModule configuration:\n"...)
-	if h.ModuleYAML != nil {
-		text, err := h.ModuleYAML(m)
-		if err != nil {
-			text = []byte("cannot be shown: " + err.Error() + "\n")
-		}
-		b = append(b, text...)
-	}
-	w.Header().Set("Content-Type", "text/plain")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.Write(b)
 }

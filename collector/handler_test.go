@@ -142,14 +142,14 @@ func TestFailureIsAnAnswer(t *testing.T) {
 
 func TestDebug(t *testing.T) {
 	o := testOptions()
-	o.ModuleYAML = func(m *probe.Module) ([]byte, error) { return []byte("prober: " + m.Kind + "\n"), nil }
+	o.Debug.Module = func(m *probe.Module, _ string) ([]byte, error) { return []byte("prober: " + m.Kind + "\n"), nil }
 	w := get(t, NewHandler(o), "/probe?target=x&debug=true", "Accept-Encoding", "gzip")
 	if got := w.Header().Get("Content-Type"); got != "text/plain" || w.Code != http.StatusOK {
 		t.Errorf("got %d %q", w.Code, got)
 	}
 	rest := w.Body.String()
 	for _, part := range []string{
-		"Logs for the probe:\n", "spoke with the server code=200", "\n\n\nMetrics that would have been returned:\n# HELP probe_duration_seconds",
+		"Logs for the probe:\n", `level=INFO msg="spoke with the server" module=http_2xx target=x code=200`, "\n\n\nMetrics that would have been returned:\n# HELP probe_duration_seconds",
 		"probe_success 1\n", "\n\n\nModule configuration:\nprober: http\n",
 	} {
 		_, after, found := strings.Cut(rest, part)

@@ -41,7 +41,7 @@ func (w *boundWatch) look(when string) {
 }
 
 func TestBytesAreBoundedAfterEveryCommit(t *testing.T) {
-	for _, size := range []probe.Bytes{1 << 20, 3 << 20, 16 << 20} {
+	for _, size := range []probe.Bytes{1 << 20, 3 << 20, 8 << 20} {
 		t.Run(size.String(), func(t *testing.T) {
 			clock, random := newTestClock(), rand.New(rand.NewPCG(1, uint64(size)))
 			o := testOptions(t, clock)
@@ -67,7 +67,7 @@ func TestBytesAreBoundedAfterEveryCommit(t *testing.T) {
 func fillStore(t *testing.T, s *Store, clock *testClock, random *rand.Rand) {
 	const names = 10_000
 	id := int64(1)
-	for round := range 6 {
+	for round := range 2 {
 		for i := range names {
 			name := fmt.Sprintf("check number %d", i)
 			r := up(name, clock.step(time.Millisecond))

@@ -119,6 +119,9 @@ func (s *Store) pruneSeries() error {
 	if s.catalog.checks < s.geo.series && s.catalog.requests < maxRequestSeries && s.catalog.bytes < s.geo.seriesBytes {
 		return nil
 	}
+	if err := s.fold(); err != nil { // a folding under way would bring counters back
+		return err
+	}
 	var idle []any
 	err := each(s.db, `SELECT id FROM series WHERE id NOT IN (SELECT series FROM result UNION SELECT series FROM request)`, nil,
 		func(rows *sql.Rows) error {

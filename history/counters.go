@@ -23,77 +23,16 @@ type counted struct {
 	changed bool
 }
 
-// foldRows is how many results one step folds: few enough that others need not wait long.
-const foldRows = 50_000
-
-// fold brings the saved counters up to date.
-func (s *Store) fold() error {
-	for s.folded < s.results.next {
-		if err := s.foldPiece(); err != nil {
-			return err
-		}
-	}
-	s.foldDue = false
-	return nil
-}
-
-// foldPiece folds the next results into the saved counters. Each series has its own watermark, so a step may take many commits.
-func (s *Store) foldPiece() error {
-	end := min(max(s.folded, s.results.oldest())+foldRows, s.results.next)
-	if s.folded >= end {
-		s.foldDue = false
-		return nil
-	}
-	all, err := s.countUntil(end)
-	if err != nil {
-		return err
-	}
-	var ids []int64
-	for id, c := range all {
-		if c.changed {
-			ids = append(ids, id)
-		}
-	}
-	slices.Sort(ids)
-	for len(ids) > 0 {
-		if ids, err = s.saveCounters(ids, all, end); err != nil {
-			return err
-		}
-	}
-	if err := s.write(2, func(tx *sql.Tx) error { return setMeta(tx, "folded", end) }); err != nil {
-		return err
-	}
-	s.folded = end
-	return nil
-}
-
-// saveCounters writes the first of the given series as far as one transaction goes, and gives the rest.
-func (s *Store) saveCounters(ids []int64, all map[int64]*counted, end int64) (rest []int64, err error) {
-	var bodies [][]byte
-	bytes := 0
-	for _, id := range ids {
-		body := encodeCounters(all[id].Counters)
-		bytes += len(body) + 16
-		bodies = append(bodies, body)
-		if int64(2*bytes/pageFill+reservePages) > s.geo.txn/2 {
-			break
-		}
-	}
-	err = s.write(s.geo.txn/2+reservePages, func(tx *sql.Tx) error {
-		for i, body := range bodies {
-			_, err := tx.Exec(`INSERT INTO counters (series, seq, body) VALUES (?, ?, ?)
-				ON CONFLICT (series) DO UPDATE SET seq = excluded.seq, body = excluded.body`, ids[i], end, body)
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	return ids[len(bodies):], err
-}
-
 // countUntil gives the saved counters with the results up to end counted on top.
 func (s *Store) countUntil(end int64) (map[int64]*counted, error) {
+	all, err := s.savedCounters()
+	if err != nil {
+		return nil, err
+	}
+	return all, s.countRows(all, s.folded, end)
+}
+
+func (s *Store) savedCounters() (map[int64]*counted, error) {
 	all := map[int64]*counted{}
 	err := each(s.db, "SELECT series, seq, body FROM counters", nil, func(rows *sql.Rows) error {
 		var id int64
@@ -107,17 +46,19 @@ func (s *Store) countUntil(end int64) (map[int64]*counted, error) {
 		all[id] = c
 		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	for _, part := range s.results.ranges(s.folded, end) {
+	return all, err
+}
+
+// countRows counts the results [from, to) on top.
+func (s *Store) countRows(all map[int64]*counted, from, to int64) error {
+	for _, part := range s.results.ranges(from, to) {
 		err := each(s.db, "SELECT seq, at, series, verdict, reason, attempts, took FROM result WHERE slot BETWEEN ? AND ? AND seq >= ?",
-			[]any{part.first, part.last, s.folded}, func(rows *sql.Rows) error { return countRow(rows, all) })
+			[]any{part.first, part.last, from}, func(rows *sql.Rows) error { return countRow(rows, all) })
 		if err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return all, nil
+	return nil
 }
 
 func countRow(rows *sql.Rows, all map[int64]*counted) error {

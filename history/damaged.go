@@ -32,6 +32,17 @@ func (s *Store) setAside(cause error) error {
 			return fmt.Errorf("setting the damaged file aside: %w", err)
 		}
 	}
+	s.forgetTraces()
 	s.log.Error("history was damaged, beginning a new one", "path", s.cfg.Path, "aside", aside, "err", cause)
 	return nil
+}
+
+// forgetTraces drops the ids of traces that the new file does not have.
+func (s *Store) forgetTraces() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.last)
+	for i := range s.queue.rows {
+		s.queue.rows[i].traceID = 0
+	}
 }

@@ -60,6 +60,7 @@ const (
 	modeWrite     mode = iota
 	modeExclusive      // without shared memory, for file systems that cannot map it
 	modeRead
+	modeFrozen // for reading where nothing may be written, not even beside the file
 )
 
 // dsn names the file with all its PRAGMAs: sent later they would reach one pooled connection only.
@@ -72,8 +73,11 @@ func (e engine) dsn(path string, maxPages int64, m mode) string {
 	}
 	pragma("cache_size(-512)")
 	pragma("temp_store(MEMORY)")
-	if m == modeRead {
+	if m == modeRead || m == modeFrozen {
 		q.Set("mode", "ro")
+		if m == modeFrozen {
+			q.Set("immutable", "1")
+		}
 		pragma("query_only(1)")
 	} else {
 		q.Set("_txlock", "immediate")

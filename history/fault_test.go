@@ -10,15 +10,13 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/ncruces/go-sqlite3"
 
-	"skywatch/internal/record"
+	"skywatch/internal/probe"
 )
 
 var errTest = sqlite3.IOERR_WRITE
@@ -76,6 +74,7 @@ func TestDiskRefusesInTheMiddle(t *testing.T) {
 func TestDiskThatHangs(t *testing.T) {
 	clock := newTestClock()
 	s := openStore(t, testOptions(t, clock))
+	s.patience = patience
 	hang, hung := make(chan struct{}), make(chan struct{}, 1)
 	s.eng.commits = func() { hung <- struct{}{}; <-hang }
 	err := recordFall(s, 1, clock.Now(), "")
@@ -151,9 +150,16 @@ func TestDamageInTheMiddle(t *testing.T) {
 	if err := recordFall(s, 2, clock.Now(), "t"); err == nil || !strings.Contains(err.Error(), "want an intact") {
 		t.Fatalf("recording: %v, want the damage noticed", err)
 	}
-	must(t, recordFall(s, 100, clock.Now(), "t"))
+	must(t, recordFall(s, 100, clock.Now(), ""))
 	if s.Err() != nil {
 		t.Errorf("the store refuses: %v", s.Err())
+	}
+	r := down("check1", clock.Now(), "refused") // its trace was in the file that is gone
+	r.Trace = probe.TextTrace("t")
+	s.Observe(t.Context(), r)
+	flushNow(t, s)
+	if list, err := s.Results(t.Context(), "check1", 1); err != nil || list[0].Trace != 1 || s.traceID != 1 {
+		t.Errorf("trace %d of %d, %v, want it stored anew", list[0].Trace, s.traceID, err)
 	}
 	if d.size(s.cfg.Path+".damaged-20260328-100000") == 0 {
 		t.Error("nothing was set aside")
@@ -229,45 +235,16 @@ func TestLockedByAnotherConnection(t *testing.T) {
 	must(t, recordFall(s, 1, clock.Now(), ""))
 }
 
-// A file system that runs full for real.
-func TestFullFileSystem(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("mounting a small file system needs root; TestDiskRefusesInTheMiddle covers the same without")
-	}
-	dir := t.TempDir()
-	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=600k", "none", dir).CombinedOutput(); err != nil {
-		t.Skipf("mounting a small file system is not allowed here: %s", out)
-	}
-	defer func() { must(t, exec.Command("umount", dir).Run()) }()
-	clock := newTestClock()
-	o := testOptions(t, clock)
-	o.Config.Path = filepath.Join(dir, "x.db")
-	s := openStore(t, o)
-	defer s.Close()
-	must(t, recordFall(s, 1, clock.Now(), ""))
-	full := filepath.Join(dir, "full")
-	os.WriteFile(full, make([]byte, 1<<20), 0o600) // takes what there is
-	var err error
-	for i := int64(2); i < 100 && err == nil; i++ {
-		err = recordFall(s, i, clock.Now(), strings.Repeat("x", 100))
-	}
-	if err == nil || !strings.Contains(err.Error(), "want") {
-		t.Fatalf("recording on a full disk: %v", err)
-	}
-	must(t, os.Remove(full))
-	flushNow(t, s)
-	must(t, recordFall(s, 1000, clock.Now().Add(time.Hour), ""))
-	saved, err := s.Load(t.Context())
-	if err != nil || !containsTransition(saved.Outbox.Transitions, 1) || !containsTransition(saved.Outbox.Transitions, 1000) {
-		t.Errorf("transitions are missing: %v", err)
-	}
-}
-
-func containsTransition(ts []record.Transition, id int64) bool {
-	for _, t := range ts {
-		if t.ID == id {
-			return true
+// Every connection has its PRAGMAs from the DSN, and a new file the format that it keeps for ever.
+func TestPragmas(t *testing.T) {
+	s := openStore(t, testOptions(t, newTestClock()))
+	for pragma, want := range map[string]string{
+		"journal_mode": "wal", "synchronous": "2", "page_size": "4096", "auto_vacuum": "0", "wal_autocheckpoint": "0", "cache_size": "-512",
+		"busy_timeout": "300", "max_page_count": "896", "application_id": "1936423287", "user_version": "1", "locking_mode": "normal",
+	} {
+		var got string
+		if err := s.db.QueryRow("PRAGMA " + pragma).Scan(&got); err != nil || got != want {
+			t.Errorf("%s is %s, %v, want %s", pragma, got, err, want)
 		}
 	}
-	return false
 }

@@ -74,7 +74,7 @@ func (s *Store) beforeOverwriting(b *batch) error {
 	if b.results.next-s.folded <= s.results.slots {
 		return nil
 	}
-	return s.foldPiece()
+	return s.fold()
 }
 
 // afterBatch keeps the tables within their shares, and does what is due once an hour.

@@ -5,6 +5,7 @@ package history
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -18,7 +19,12 @@ import (
 	"skywatch/internal/record"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if err := flag.Set("rapid.checks", "20"); err != nil { // each runs a whole store; the command line may ask for more
+		panic(err)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // testClock is a wall clock that tests move.
 type testClock struct {
@@ -56,6 +62,7 @@ func openStore(t testing.TB, o Options) *Store { return openOn(t, o, newEngine()
 func openOn(t testing.TB, o Options, eng engine) *Store {
 	t.Helper()
 	s := newStore(o, eng)
+	s.patience = time.Minute // whatever else the machine does
 	if err := s.Open(t.Context()); err != nil {
 		t.Fatal(err)
 	}

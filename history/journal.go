@@ -43,13 +43,13 @@ type recordPart struct {
 // nextRecord takes the next part off what is left; nil = nothing is.
 func (s *Store) nextRecord(states *[]record.CheckState, ts *[]record.Transition, ds *[]record.Delivery) *recordPart {
 	p := &recordPart{pages: reservePages}
-	limit := s.geo.txn
+	limit := s.geo.txn - 2*reservePages // a batch of results goes along
 	for len(*ts) > 0 {
 		t := (*ts)[0]
 		trace := s.packer.pack(fitText(t.Trace, traceTextBytes))
 		own, others := split(*ds, func(d record.Delivery) bool { return d.Transition == t.ID })
 		mine, rest := split(*states, func(st record.CheckState) bool { return st.Check == t.Check })
-		cost := 5 + overflowPages(len(trace)) + costOf(len(t.Err)+64*len(t.Changes))/pageFill + 2*int64(len(own)) + statePages(mine)
+		cost := 5 + overflowPages(len(trace)) + costOf(len(t.Err)+64*len(t.Changes))/pageFill + 2 + int64(len(own))/16 + statePages(mine)
 		if len(p.transitions) > 0 && p.pages+cost > limit {
 			return p
 		}
@@ -88,7 +88,7 @@ func (s *Store) record(p *recordPart) error {
 	err := s.write(p.pages+b.cost(), f)
 	if errors.Is(err, errBlocked) {
 		b, p.traces, p.pages = s.plan(0), make([][]byte, len(p.traces)), reservePages
-		err = s.write(p.pages+int64(4*len(p.transitions)+2*len(p.deliveries)), f)
+		err = s.write(p.pages+int64(4*len(p.transitions)+len(p.deliveries)/16+2), f)
 	}
 	if err != nil {
 		return err
@@ -114,6 +114,7 @@ func (s *Store) recorded(p *recordPart, r *recording) {
 		}
 	}
 	s.statesWritten(p.states)
+	s.supersedeKept(p.states)
 }
 
 // recording writes one part within a transaction.

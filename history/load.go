@@ -132,8 +132,11 @@ func (s *Store) loadDeliveries() (list []record.Delivery, err error) {
 }
 
 func (s *Store) loadThreads() (list []record.Thread, err error) {
-	err = each(s.db, `SELECT d.transition, d.notifier, m.message_id FROM state s JOIN delivery d ON d.transition = s.incident
-		JOIN message m ON m.id = d.message WHERE s.incident <> 0 ORDER BY d.transition, d.notifier`, nil, func(rows *sql.Rows) error {
+	err = each(s.db, `SELECT d.transition, d.notifier, m.message_id FROM delivery d JOIN message m ON m.id = d.message
+		WHERE d.transition IN (SELECT incident FROM state WHERE incident <> 0
+			UNION SELECT t.incident FROM transition t JOIN delivery o ON o.transition = t.id
+				WHERE t.incident <> 0 AND (o.message = 0 OR o.message IN (SELECT id FROM message WHERE state IN (1, 4))))
+		ORDER BY d.transition, d.notifier`, nil, func(rows *sql.Rows) error {
 		var t record.Thread
 		defer func() { list = append(list, t) }()
 		return rows.Scan(&t.Incident, &t.Notifier, &t.MessageID)

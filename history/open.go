@@ -83,7 +83,7 @@ func (s *Store) connect(m mode) error {
 	if err := db.QueryRow("PRAGMA journal_mode").Scan(&journal); err != nil {
 		return err
 	}
-	if journal != "wal" && m != modeRead {
+	if journal != "wal" && m != modeRead && m != modeFrozen {
 		return errNoWAL
 	}
 	var n int
@@ -177,6 +177,9 @@ func (s *Store) loadTables() (err error) {
 	if s.folded, err = s.metaInt("folded", 0); err != nil {
 		return err
 	}
+	if err := s.neverBack(); err != nil {
+		return err
+	}
 	if s.catalog, err = s.loadCatalog(); err != nil {
 		return err
 	}
@@ -189,6 +192,16 @@ func (s *Store) loadTables() (err error) {
 		return err
 	}
 	return s.checkpoint()
+}
+
+// neverBack makes sure that sequences are not given twice when all results were removed for want of room.
+func (s *Store) neverBack() error {
+	var last int64
+	if err := s.db.QueryRow("SELECT coalesce(max(seq), 0) FROM span").Scan(&last); err != nil {
+		return err
+	}
+	s.results.next = max(s.results.next, s.folded, last)
+	return nil
 }
 
 // OpenReadOnly opens the file for a command while no daemon runs. Its writing calls fail.
@@ -215,7 +228,12 @@ func (s *Store) openToRead(ctx context.Context) error {
 	if err := s.refuseForeign(); err != nil {
 		return err
 	}
-	if err := s.connect(modeRead); err != nil {
+	err := s.connect(modeRead)
+	if s.failed(err, codeCantOpen, codeReadOnly, codeIO) && s.eng.size(s.cfg.Path+"-wal") == 0 {
+		s.closeFile()
+		err = s.connect(modeFrozen) // SQLite needs no file beside it then
+	}
+	if err != nil {
 		return err
 	}
 	for _, r := range []*ring{&s.results, &s.requests} {
@@ -223,7 +241,6 @@ func (s *Store) openToRead(ctx context.Context) error {
 		if r == &s.requests {
 			r.table = "request"
 		}
-		var err error
 		if r.slots, err = s.metaInt(r.table+"_slots", 0); err != nil {
 			return err
 		}
@@ -231,7 +248,6 @@ func (s *Store) openToRead(ctx context.Context) error {
 			return err
 		}
 	}
-	var err error
 	s.folded, err = s.metaInt("folded", 0)
 	return err
 }

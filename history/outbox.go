@@ -14,7 +14,7 @@ import (
 // Seal commits a message together with the ties to the deliveries that it fulfils, and marks those that it supersedes.
 func (s *Store) Seal(ctx context.Context, m record.Message, supersedes []int64) error {
 	text := s.packMessage(m)
-	pages := reservePages + overflowPages(len(text)) + 2*int64(len(m.Transitions)) + 2*int64(len(supersedes))
+	pages := reservePages + overflowPages(len(text)) + int64(len(m.Transitions))/8 + 2*int64(len(supersedes))
 	return s.commit(ctx, "sealing a message in history", func() error {
 		return s.writeMessage(m, text, pages, func(tx *sql.Tx) error {
 			for _, id := range m.Transitions {

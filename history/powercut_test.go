@@ -17,7 +17,7 @@ import (
 	"skywatch/internal/record"
 )
 
-var powercutImages = flag.Int("powercut.images", 300, "images of a disk after a power cut that TestPowerCut opens, at least")
+var powercutImages = flag.Int("powercut.images", 120, "images of a disk after a power cut that TestPowerCut opens, at least")
 
 // promise is what the store has acknowledged by a point of the disk's log.
 type promise struct {
@@ -50,10 +50,10 @@ func cutPower(t *testing.T, sync string, want int) (lost []string, images int) {
 	o := testOptions(t, newTestClock())
 	o.Config.MaxSize = 1 << 20
 	log, promises := recordDisk(t, o, sync)
-	rounds := (want + len(log) - 1) / len(log)
-	for round := range rounds {
+	stride := max(1, len(log)/want)
+	for round := 0; images < want; round++ {
 		random := rand.New(rand.NewPCG(uint64(round), 7))
-		cutEach(log, random, func(at int, files map[string][]byte) {
+		cutEach(log, random, func(at int) bool { return (at+round)%stride == 0 }, func(at int, files map[string][]byte) {
 			images++
 			if err := checkImage(t, o, files, promised(promises, at)); err != nil {
 				lost = append(lost, fmt.Sprintf("round %d, cut after change %d of %d: %v", round, at, len(log), err))
@@ -127,8 +127,8 @@ func promised(promises []promise, changes int) (p promise) {
 	return p
 }
 
-// cutEach gives the disk as it may be found after a cut behind each change.
-func cutEach(log []diskOp, random *rand.Rand, look func(at int, files map[string][]byte)) {
+// cutEach gives the disk as it may be found after a cut behind each wanted change.
+func cutEach(log []diskOp, random *rand.Rand, wanted func(at int) bool, look func(at int, files map[string][]byte)) {
 	durable, loose, created := map[string][]byte{}, map[string][]diskOp{}, map[string]bool{}
 	settle := func(name string) {
 		for _, done := range loose[name] {
@@ -152,7 +152,9 @@ func cutEach(log []diskOp, random *rand.Rand, look func(at int, files map[string
 			created[op.file] = created[op.file] || op.kind == "create" && strings.Contains(op.file, ".db-")
 			loose[op.file] = append(loose[op.file], op)
 		}
-		look(i+1, survivors(durable, loose, random))
+		if wanted(i + 1) {
+			look(i+1, survivors(durable, loose, random))
+		}
 	}
 }
 

@@ -24,6 +24,7 @@ func (s *Store) Run(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
+			s.reopen(context.WithoutCancel(ctx)) // a last try to store what waits; the store has said why it refuses
 			return s.Close()
 		case <-s.wake:
 		case <-timer.C:
@@ -54,7 +55,7 @@ func (s *Store) flush(ctx context.Context) error {
 		return err
 	}
 	for more := true; more && ctx.Err() == nil; {
-		err := s.commit(ctx, "storing results in history", func() (err error) {
+		err := s.attend(context.WithoutCancel(ctx), "storing results in history", func() (err error) {
 			if err := s.usable(); err != nil {
 				return err
 			}
@@ -74,7 +75,7 @@ func (s *Store) step() (more bool, err error) {
 		return more, err
 	}
 	if s.foldDue {
-		return true, s.foldPiece()
+		return true, s.foldStep()
 	}
 	return false, s.writeStates(false)
 }

@@ -191,6 +191,13 @@ func TestReadOnly(t *testing.T) {
 	r.Observe(t.Context(), up("a", clock.Now()))
 	r.Keep([]record.CheckState{{Check: "a"}})
 	must(t, r.Close())
+	frozen := New(o)
+	must(t, frozen.connect(modeFrozen))
+	var n int
+	if err := frozen.db.QueryRow("SELECT count(*) FROM result").Scan(&n); err != nil || n != 1 {
+		t.Errorf("%d results where nothing may be written, %v, want 1", n, err)
+	}
+	frozen.closeFile()
 	after, err := os.ReadFile(o.Config.Path)
 	if err != nil || !bytes.Equal(before, after) {
 		t.Errorf("reading changed the file, %v", err)

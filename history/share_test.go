@@ -4,7 +4,9 @@
 package history
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -19,7 +21,7 @@ func TestFinishedAlertsGoPendingOnesStay(t *testing.T) {
 	o := testOptions(t, clock)
 	o.Config.MaxSize = 1 << 20
 	s := openOn(t, o, newDisk(t).engine())
-	for id := int64(1); id <= 400; id++ {
+	for id := int64(1); id <= 250; id++ {
 		st, tr, ds := fallen(id, fmt.Sprint("check", id%7), clock.step(time.Second), "")
 		if id != 3 {
 			st.Incident = 0
@@ -47,7 +49,7 @@ func TestFinishedAlertsGoPendingOnesStay(t *testing.T) {
 	for _, tr := range list {
 		ids[tr.ID] = true
 	}
-	for id, want := range map[int64]bool{1: false, 2: true, 4: true, 5: false, 400: true} {
+	for id, want := range map[int64]bool{1: false, 2: true, 4: true, 5: false, 250: true} {
 		if ids[id] != want {
 			t.Errorf("transition %d is there: %v, want %v", id, ids[id], want)
 		}
@@ -118,8 +120,7 @@ func TestLoweredMaxSize(t *testing.T) {
 	}
 	o.Config.MaxSize = 1 << 20
 	for range 2 {
-		s = newStore(o, newEngine())
-		must(t, s.Open(t.Context()))
+		s = openStore(t, o)
 		if size := s.eng.size(o.Config.Path) + s.eng.size(o.Config.Path+"-wal"); size > 1<<20 {
 			t.Errorf("the file has %d bytes, want at most 1 MiB", size)
 		}
@@ -134,5 +135,75 @@ func TestLoweredMaxSize(t *testing.T) {
 			t.Errorf("counters %v, %v, want %v", got[0].Results, err, counters[0].Results)
 		}
 		must(t, s.Close())
+	}
+}
+
+// All that alerting held in memory while the store refused comes at once: it is committed in parts that fit.
+func TestLargeReplay(t *testing.T) {
+	clock := newTestClock()
+	o := testOptions(t, clock)
+	o.Config.MaxSize = 1 << 20
+	s := openOn(t, o, newDisk(t).engine())
+	w := &boundWatch{t: t, s: s}
+	s.eng.commits = func() { w.look("after a commit") }
+	var states []record.CheckState
+	var ts []record.Transition
+	var ds []record.Delivery
+	m := sealed(1, "n0", clock.Now())
+	for id := int64(1); id <= 300; id++ {
+		st, tr, _ := fallen(id, fmt.Sprint("check", id), clock.step(time.Second), noise(testRandom(id), 3000))
+		states, ts, m.Transitions = append(states, st), append(ts, tr), append(m.Transitions, id)
+		for n := range 5 {
+			ds = append(ds, record.Delivery{Transition: id, Notifier: fmt.Sprint("n", n)})
+		}
+		s.Observe(t.Context(), down(st.Check, clock.Now(), fmt.Sprint("refused ", id)))
+	}
+	m.Text = noise(testRandom(0), 200<<10)
+	must(t, s.Record(t.Context(), states, ts, ds))
+	must(t, s.Seal(t.Context(), m, []int64{2, 3}))
+	saved, err := s.Load(t.Context())
+	must(t, err)
+	if len(saved.States) != 300 || len(saved.Outbox.Transitions) != 300 || len(saved.Outbox.Deliveries) != 1500 || saved.Outbox.Transitions[299].Trace == "" {
+		t.Errorf("%d states, %d transitions, %d deliveries, want 300, 300, 1500", len(saved.States), len(saved.Outbox.Transitions), len(saved.Outbox.Deliveries))
+	}
+	if text := saved.Outbox.Messages[0].Text; !strings.HasSuffix(text, "[cut: too long for the history]\n") {
+		t.Errorf("the text of %d bytes, want it cut", len(text))
+	}
+	must(t, s.Record(t.Context(), nil, nil, []record.Delivery{{Transition: 1, Notifier: "late"}}))
+}
+
+// Where pending alerts need all the room, results go; sequences are never given twice.
+func TestResultsMakeRoomForAlerts(t *testing.T) {
+	clock := newTestClock()
+	o := testOptions(t, clock)
+	o.Config.MaxSize = 1 << 20
+	s := openOn(t, o, newDisk(t).engine())
+	for range 3000 {
+		s.Observe(t.Context(), up("a", clock.step(time.Second)))
+		s.Observe(t.Context(), request("x", clock.Now()))
+	}
+	flushNow(t, s)
+	var err error
+	id := int64(0)
+	for err == nil && id < 1000 {
+		id++
+		_, tr, ds := fallen(id, "a", clock.step(time.Second), "")
+		tr.Err = noise(testRandom(id), 2000)
+		err = s.Record(t.Context(), nil, []record.Transition{tr}, ds)
+	}
+	if !errors.Is(err, errNoRoom) || id < 100 {
+		t.Errorf("after %d pending transitions: %v, want a refusal for want of room", id, err)
+	}
+	if n := stored(t, s); n != 0 {
+		t.Errorf("%d results left beside the alerts", n)
+	}
+	next := s.results.next
+	s.Close()
+	s = openOn(t, o, s.eng)
+	if s.results.next > next || s.results.next < s.folded {
+		t.Errorf("next sequence %d, was %d, folded %d", s.results.next, next, s.folded)
+	}
+	if counters, err := s.Counters(t.Context()); err != nil || len(counters) != 1 {
+		t.Errorf("counters %v, %v", counters, err)
 	}
 }

@@ -30,6 +30,15 @@ func (s *Store) Keep(states []record.CheckState) {
 	}
 }
 
+// supersedeKept drops what Keep took before of states that were recorded since, so that no later flush brings the older ones back.
+func (s *Store) supersedeKept(recorded []record.CheckState) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, st := range recorded {
+		delete(s.kept, st.Check)
+	}
+}
+
 // essence is a hash of what is written at once.
 func (s *Store) essence(st record.CheckState) uint64 {
 	var h maphash.Hash
@@ -40,21 +49,25 @@ func (s *Store) essence(st record.CheckState) uint64 {
 }
 
 // dueStates takes what is to be written now out of what is kept, in the order of the table.
-func (s *Store) dueStates(everything bool) []record.CheckState {
+func (s *Store) dueStates(everything bool) (due []record.CheckState) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	var due []record.CheckState
-	for name, st := range s.kept {
+	kept := s.kept
+	s.kept = map[string]record.CheckState{}
+	s.mu.Unlock()
+	var later []record.CheckState
+	for name, st := range kept {
 		if everything || s.states[name] != s.essence(st) {
 			due = append(due, st)
-			delete(s.kept, name)
+		} else {
+			later = append(later, st)
 		}
 	}
+	s.keepAgain(later)
 	slices.SortFunc(due, func(a, b record.CheckState) int { return strings.Compare(a.Check, b.Check) })
 	return due
 }
 
-// keepAgain puts back what could not be written, unless something newer has come.
+// keepAgain puts back what was not written, unless something newer has come.
 func (s *Store) keepAgain(states []record.CheckState) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

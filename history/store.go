@@ -42,6 +42,7 @@ type Store struct {
 	geo      geometry
 	eng      engine
 	readOnly bool
+	patience time.Duration
 	metrics  *metrics
 	packer   packer
 	seed     maphash.Seed
@@ -68,6 +69,7 @@ type file struct {
 	hour     int64             // of the running span; -1 = none
 	folded   int64             // results below this sequence are in the counters
 	foldDue  bool              // an hour has ended
+	folding  *folding          // under way; nil = none
 	traces   int64             // bytes of the stored traces
 	traceID  int64             // of the newest trace
 	outbox   int64             // bytes of transitions and messages
@@ -94,7 +96,7 @@ func New(o Options) *Store { return newStore(o, newEngine()) }
 
 func newStore(o Options, eng engine) *Store {
 	s := &Store{
-		cfg: o.Config, now: o.Now, loc: o.Location, log: o.Log, geo: newGeometry(o.Config), eng: eng,
+		cfg: o.Config, now: o.Now, loc: o.Location, log: o.Log, geo: newGeometry(o.Config), eng: eng, patience: patience,
 		turn: make(chan struct{}, 1), wake: make(chan struct{}, 1), err: errNotOpen, seed: maphash.MakeSeed(),
 		last: map[string]lastResult{}, kept: map[string]record.CheckState{},
 	}
@@ -151,8 +153,13 @@ func (s *Store) release() { <-s.turn }
 // commit runs a writing call while holding the turn. It returns within patience whatever the disk does; a call that outlasts it keeps
 // the turn until it ends, which Run waits for when it closes the store, and its outcome is not known to the caller.
 func (s *Store) commit(ctx context.Context, doing string, f func() error) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, s.patience)
 	defer cancel()
+	return s.attend(ctx, doing, f)
+}
+
+// attend is commit for as long as ctx allows.
+func (s *Store) attend(ctx context.Context, doing string, f func() error) error {
 	if err := s.acquire(ctx); err != nil {
 		return err
 	}
@@ -165,7 +172,7 @@ func (s *Store) commit(ctx context.Context, doing string, f func() error) error 
 	case err := <-done:
 		return err
 	case <-ctx.Done():
-		return fmt.Errorf("%s %q: no answer from the disk, want one within %s: %w", doing, s.cfg.Path, patience, ctx.Err())
+		return fmt.Errorf("%s %q: no answer from the disk, want one within %s: %w", doing, s.cfg.Path, s.patience, ctx.Err())
 	}
 }
 

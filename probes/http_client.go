@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The skywatch Authors
 
-//go:build !nohttp
+//go:build !nohttp || !nowebsocket
 
 package probes
 

@@ -6,4 +6,4 @@
 package probes
 
 // generatedNames are the probers whose files are in this package, whatever the build tags.
-var generatedNames = []string{"http", "tcp"}
+var generatedNames = []string{"dns", "grpc", "http", "icmp", "tcp", "unix", "websocket"}

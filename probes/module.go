@@ -139,8 +139,9 @@ func (e *entry) build(name string, o Options) error {
 			return err
 		}
 	}
-	p := e.sections[kind]
-	e.module = &probe.Module{Name: name, Kind: kind, Timeout: timeout, Prober: p, Secrets: secretsOf(p)}
+	p, unused := e.sections[kind], maps.Clone(e.sections)
+	delete(unused, kind)
+	e.module = &probe.Module{Name: name, Kind: kind, Timeout: timeout, Prober: p, Secrets: secretsOf(p), Unused: unused}
 	return nil
 }
 

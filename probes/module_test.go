@@ -82,8 +82,6 @@ func TestModulesRefused(t *testing.T) {
 		{"modules: {m: {}}", `module "m": line 1: no prober, want one of ` + names},
 		{"modules:\n  m:\n    timeout: 1s", `module "m": line 3: no prober, want one of ` + names},
 		{"modules: {m: {prober: TCP}}", `module "m": line 1: prober "TCP" is not valid, want one of ` + names},
-		{"modules:\n  m:\n    prober: icmp", `module "m": line 3: prober "icmp" is not part of this build, want one of ` + names},
-		{"modules:\n  m:\n    prober: tcp\n    grpc: {tls: true}", `module "m": line 4: prober "grpc" is not part of this build, want one of ` + names},
 		{"modules:\n  m:\n    prober: tcp\n    tpc:\n      x: 1", `module "m": line 4: unknown field "tpc"`},
 		{"modules:\n  m:\n    prober: tcp\n    timeout: 5", `module "m": timeout: line 4: duration "5": not understood, want a number with a unit such as 500ms, 4s, 1m30s or 7d`},
 		{"modules:\n  m:\n    prober: [tcp]", `module "m": prober: line 3: found the list, want a string`},

@@ -46,9 +46,17 @@ func (s *section) keyLine(key string) int {
 	return s.node.Line
 }
 
-// decode reads the section into v; a null leaves v as it is.
+// bare is a prober for which a module without a section of it differs from one whose section is empty.
+type bare interface {
+	bare() // takes the defaults of a module without section
+}
+
+// decode reads the section into v; a null leaves v as it is, but for what bare does.
 func (s *section) decode(v any) error {
 	if s.unmarshal == nil {
+		if b, ok := v.(bare); ok {
+			b.bare()
+		}
 		return nil
 	}
 	err := s.unmarshal(v)

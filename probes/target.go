@@ -7,6 +7,8 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/netip"
+	"strconv"
 	"strings"
 
 	"skywatch/internal/probe"
@@ -26,4 +28,32 @@ func splitTarget(ctx context.Context, t probe.Target) (host string, port uint16,
 		return "", 0, probe.Failf(probe.ReasonConfig, "reading target %q: unknown port %q, want host:port", t, service)
 	}
 	return host, uint16(number), nil
+}
+
+// splitOptionalPort takes apart host:port or a host alone, which may be an IPv6 address with or without brackets. text is of the target
+// or a part of it. An error leaves what there is of the host.
+func splitOptionalPort(ctx context.Context, t probe.Target, text string, standard uint16) (host string, port uint16, err error) {
+	host, service, err := net.SplitHostPort(text)
+	if err != nil {
+		host, service = text, ""
+		if inner, ok := strings.CutPrefix(text, "["); ok && strings.HasSuffix(inner, "]") {
+			host = strings.TrimSuffix(inner, "]")
+		}
+	}
+	if _, err := netip.ParseAddr(host); err != nil && (host == "" || strings.ContainsAny(host, ":/@[] ")) {
+		return host, 0, probe.Failf(probe.ReasonConfig, "reading target %q: no host name or address, want host or host:port", t)
+	}
+	if err != nil {
+		return host, standard, nil
+	}
+	number, err := net.DefaultResolver.LookupPort(ctx, "tcp", service)
+	if err != nil {
+		return host, 0, probe.Failf(probe.ReasonConfig, "reading target %q: unknown port %q, want host:port", t, service)
+	}
+	return host, uint16(number), nil
+}
+
+// joinHostPort is the inverse of splitOptionalPort.
+func joinHostPort(host string, port uint16) string {
+	return net.JoinHostPort(host, strconv.Itoa(int(port)))
 }

@@ -96,3 +96,11 @@ func (p *TCP) secure(ctx context.Context, wire net.Conn, host string, t probe.Ta
 	recordTLS(r, &state, false, p.options.Compat)
 	return secured, nil
 }
+
+func (p *TCP) withHostname(hostname string) probe.Prober {
+	shown := *p
+	if shown.TLSConfig.ServerName == "" {
+		shown.TLSConfig.ServerName = hostname
+	}
+	return &shown
+}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,6 +28,7 @@ type program struct {
 	configFile          string
 	logLevel, logFormat string
 	logProber           string
+	logProberSet        bool
 	compat              string
 	timeoutOffset       float64 // seconds
 	output              string
@@ -35,7 +37,11 @@ type program struct {
 	configCheck        bool
 	autoReload         bool
 	autoReloadInterval uint32 // seconds
+	historyLimit       uint
 	web                *web.FlagConfig
+	externalURL        string
+	routePrefix        string
+	pprof              bool
 }
 
 // The defaults of --config.file, in the order of preference.
@@ -64,8 +70,20 @@ func (p *program) parse(args []string) (command string, done bool, err error) {
 	if err != nil {
 		return "", false, hint(fmt.Errorf("reading the command line: %w", err), "skywatch --help lists commands and flags")
 	}
+	p.checkLogProber()
 	return command, false, p.checkFlags()
 }
+
+// checkLogProber takes the default for a level that does not exist, which is no reason not to start.
+func (p *program) checkLogProber() {
+	if p.logProber = strings.ToLower(p.logProber); slices.Contains(proberLevels, p.logProber) {
+		return
+	}
+	p.logger().Warn("level of --log.prober is not known, taking info", "level", p.logProber, "want", strings.Join(proberLevels, ", "))
+	p.logProber = "info"
+}
+
+var proberLevels = []string{"debug", "info", "warn", "error", "off"}
 
 // checkFlags refuses values that kingpin takes.
 func (p *program) checkFlags() error {
@@ -81,8 +99,8 @@ func (p *program) globalFlags(app *kingpin.Application) {
 	app.Flag("log.level", "Least level of what is logged: debug, info, warn or error.").
 		Default("info").EnumVar(&p.logLevel, "debug", "info", "warn", "error")
 	app.Flag("log.format", "Form of the log: logfmt or json.").Default("logfmt").EnumVar(&p.logFormat, "logfmt", "json")
-	app.Flag("log.prober", "Least level of what probers log besides their trace: debug, info, warn, error or off.").
-		Default("off").EnumVar(&p.logProber, "debug", "info", "warn", "error", "off")
+	app.Flag("log.prober", "Least level of what probes log on debug pages and, where this flag is given or compat is exact, in the log too: "+
+		"debug, info, warn, error or off.").Default("info").IsSetByUser(&p.logProberSet).StringVar(&p.logProber)
 	app.Flag("compat", "Where blackbox_exporter has quirks: fixed (better behaviour) or exact (its own).").
 		Default("fixed").EnumVar(&p.compat, "fixed", "exact")
 	app.Flag("timeout-offset", "Seconds taken off the scraper's timeout for a probe.").Default("0.5").Float64Var(&p.timeoutOffset)
@@ -93,7 +111,11 @@ func (p *program) serveCommand(app *kingpin.Application) {
 	c.Flag("config.check", "Read the configuration, say whether it is good, and exit.").BoolVar(&p.configCheck)
 	c.Flag("config.enable-auto-reload", "Look at the configuration file at intervals and take over what changed.").BoolVar(&p.autoReload)
 	c.Flag("config.auto-reload-interval", "Seconds between two looks.").Default("30").Uint32Var(&p.autoReloadInterval)
+	c.Flag("history.limit", "How many probes /logs keeps, and how many older failures besides.").Default("100").UintVar(&p.historyLimit)
 	p.web = kingpinflag.AddFlags(c, listenAddress)
+	c.Flag("web.external-url", "URL under which users reach skywatch, such as that of a reverse proxy.").PlaceHolder("URL").StringVar(&p.externalURL)
+	c.Flag("web.route-prefix", "Prefix of all paths; by default the path of --web.external-url.").PlaceHolder("PATH").StringVar(&p.routePrefix)
+	c.Flag("web.enable-pprof", "Show profiles of the process under /debug/pprof/.").BoolVar(&p.pprof)
 	p.commands[c.FullCommand()] = p.serve
 }
 

@@ -6,23 +6,29 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
+	"log/slog"
 	"net/http"
 	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	versioncollector "github.com/prometheus/client_golang/prometheus/collectors/version"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"skywatch/collector"
 	"skywatch/internal/probe"
 	"skywatch/internal/web"
+	"skywatch/probes"
 )
 
 // handler is all that is answered over HTTP.
 func (d *daemon) handler() http.Handler {
 	return web.NewHandler(web.Options{
 		Probe:      d.probeHandler(),
-		Metrics:    collector.NewMetricsHandler(d.registry, d.checks, d.log),
+		Metrics:    promhttp.InstrumentMetricHandler(d.registry, collector.NewMetricsHandler(d.registry, d.checks, d.log)),
+		Logs:       d.recent,
+		Requests:   d.recent.All(),
 		Config:     func() ([]byte, error) { return d.live.Current().YAML() },
 		Reload:     d.reload,
 		Ready:      d.ready,
@@ -33,6 +39,9 @@ func (d *daemon) handler() http.Handler {
 		HistoryErr: d.store.Err,
 		Location:   d.location,
 		Version:    release(),
+		Prefix:     d.place.prefix,
+		External:   d.place.external,
+		Pprof:      d.pprof,
 		Exact:      bool(d.exact()),
 		Log:        d.log,
 	})
@@ -45,13 +54,23 @@ func (d *daemon) probeHandler() http.Handler {
 			return m, ok
 		},
 		Run:           d.runner.request,
-		ModuleYAML:    func(m *probe.Module) ([]byte, error) { return d.live.Current().ModuleYAML(m.Name) },
 		Observe:       func(r probe.Result) { d.store.Observe(context.Background(), r) },
+		Recent:        d.recent,
+		Debug:         d.debug(),
 		TimeoutOffset: d.offset(),
 		Exact:         bool(d.exact()),
 		Log:           d.log,
 		Registerer:    d.registry,
 	})
+}
+
+// debug shows probes as the log would.
+func (p *program) debug() collector.Debug {
+	return collector.Debug{
+		Log:    func(w io.Writer) slog.Handler { return newSink(w, p.logFormat, level(p.logProber)) },
+		Module: probes.ModuleYAML,
+		Exact:  bool(p.exact()),
+	}
 }
 
 var errStarting = errors.New("the history is being opened")

@@ -105,7 +105,15 @@ func (p *program) probeOptions() probes.Options {
 // release is the version that was set when skywatch was built.
 func release() string { return cmp.Or(version.Version, "unreleased") }
 
-// proberLog takes what probers log.
+// logger is the log of the program.
+func (p *program) logger() *slog.Logger {
+	return slog.New(newSink(p.stderr, p.logFormat, level(p.logLevel)))
+}
+
+// proberLog takes what probers log. One line per failed probe is too much unless somebody asked for it; blackbox_exporter writes two.
 func (p *program) proberLog() *slog.Logger {
+	if !p.logProberSet && p.exact() == probes.Fixed {
+		return slog.New(slog.DiscardHandler)
+	}
 	return slog.New(newSink(p.stderr, p.logFormat, level(p.logProber)))
 }

@@ -27,21 +27,34 @@ func (d *daemon) reloadUnasked(ctx context.Context) error {
 	if !d.waitOpened(ctx) {
 		return nil
 	}
-	var due <-chan time.Time
-	if d.autoReload && d.autoReloadInterval > 0 {
-		ticker := time.NewTicker(time.Duration(d.autoReloadInterval) * time.Second)
-		defer ticker.Stop()
-		due = ticker.C
+	return reloadOn(ctx, hangups, d.reloadEvery(), func() {
+		if err := d.reload(); err != nil {
+			d.log.Error("configuration stays as it was", "err", err)
+		}
+	})
+}
+
+// reloadEvery is the interval of reloads that nobody asks for; 0 = there are none.
+func (p *program) reloadEvery() time.Duration {
+	if !p.autoReload {
+		return 0
 	}
+	return time.Duration(p.autoReloadInterval) * time.Second
+}
+
+// reloadOn calls reload for every signal, and when there was none for the time of every (0 = never).
+func reloadOn(ctx context.Context, signals <-chan os.Signal, every time.Duration, reload func()) error {
+	var due <-chan time.Time
 	for {
+		if every > 0 {
+			due = time.After(every)
+		}
 		select {
-		case <-hangups:
+		case <-signals:
 		case <-due:
 		case <-ctx.Done():
 			return nil
 		}
-		if err := d.reload(); err != nil {
-			d.log.Error("configuration stays as it was", "err", err)
-		}
+		reload()
 	}
 }

@@ -40,7 +40,7 @@ func newRunner(log *slog.Logger, durable func(check, target string) probe.Store)
 // request runs the probe of a request.
 func (r *runner) request(ctx context.Context, c probe.Check) probe.Result {
 	p := pair{c.Module.Name, c.Target.String()}
-	return probe.Run(ctx, c, r.env(c, r.requests.of(p), r.requestCache.of(p), nil))
+	return r.run(ctx, c, r.env(c, r.requests.of(p), r.requestCache.of(p), nil))
 }
 
 // check runs a check; ended is called when everything it started has ended.
@@ -52,7 +52,16 @@ func (r *runner) check(ctx context.Context, c probe.Check, ended func()) probe.R
 	} else {
 		store = r.checks.of(p)
 	}
-	return probe.Run(ctx, c, r.env(c, store, r.checkCache.of(p), ended))
+	return r.run(ctx, c, r.env(c, store, r.checkCache.of(p), ended))
+}
+
+// run says in the log of the probers why a probe failed.
+func (r *runner) run(ctx context.Context, c probe.Check, env probe.Env) probe.Result {
+	result := probe.Run(ctx, c, env)
+	if env.Log != nil && !result.Success() && result.Verdict != probe.Aborted {
+		slog.New(env.Log).Error("probe failed", "duration_seconds", result.Took.Seconds(), "reason", result.Reason, "err", result.Err)
+	}
+	return result
 }
 
 func (r *runner) env(c probe.Check, store, cache probe.Store, ended func()) probe.Env {

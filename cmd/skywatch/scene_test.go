@@ -4,6 +4,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"net"
@@ -53,6 +54,7 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 	"expand":   expandFiles,
 	"get":      func(ts *testscript.TestScript, neg bool, args []string) { fetch(ts, http.MethodGet, neg, args) },
 	"post":     func(ts *testscript.TestScript, neg bool, args []string) { fetch(ts, http.MethodPost, neg, args) },
+	"answer":   showAnswer,
 	"signal":   sendSignal,
 	"web":      setStatus,
 	"smtp":     setMail,
@@ -62,13 +64,21 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 
 func theScene(ts *testscript.TestScript) *scene { return ts.Value(sceneKey).(*scene) }
 
-// freePort NAME... sets variables to ports nobody listens on.
+// lastPort is the port given out last.
+var lastPort atomic.Int64
+
+// freePort NAME... sets variables to ports nobody listens on, and nobody else gets: they lie below those that systems give out.
 func freePort(ts *testscript.TestScript, _ bool, names []string) {
+	lastPort.CompareAndSwap(0, int64(10_000+os.Getpid()%1000*20))
 	for _, name := range names {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		ts.Check(err)
-		defer l.Close()
-		ts.Setenv(name, strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
+		for {
+			port := strconv.FormatInt(lastPort.Add(1), 10)
+			if l, err := net.Listen("tcp", "127.0.0.1:"+port); err == nil {
+				l.Close()
+				ts.Setenv(name, port)
+				break
+			}
+		}
 	}
 }
 
@@ -99,6 +109,24 @@ func fetch(ts *testscript.TestScript, method string, neg bool, args []string) {
 		io.WriteString(ts.Stdout(), body)
 		return true
 	}, func() string { return method + " " + args[0] + " gave " + last })
+}
+
+// showAnswer URL prints the status of one request with where it redirects to, or else its content type, and then the text.
+func showAnswer(ts *testscript.TestScript, _ bool, args []string) {
+	response, err := http.DefaultTransport.RoundTrip(newRequest(ts, args[0]))
+	ts.Check(err)
+	defer response.Body.Close()
+	defer http.DefaultTransport.(*http.Transport).CloseIdleConnections()
+	body, err := io.ReadAll(response.Body)
+	ts.Check(err)
+	fmt.Fprintln(ts.Stdout(), response.StatusCode, cmp.Or(response.Header.Get("Location"), response.Header.Get("Content-Type")))
+	ts.Stdout().Write(body)
+}
+
+func newRequest(ts *testscript.TestScript, url string) *http.Request {
+	r, err := http.NewRequest(http.MethodGet, url, nil)
+	ts.Check(err)
+	return r
 }
 
 func request(method, url string) (int, string, error) {
@@ -149,13 +177,18 @@ func setMail(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// wantMails N waits for N mails, writes them to mail/1.eml and so on, and fails if there are more.
+// wantMails [-copies] N waits for N mails, writes them to mail/1.eml and so on, and fails if there are more. With -copies a mail may have
+// come twice under the same Message-ID: that is allowed when the daemon was killed after the server took it and before it noted that.
 func wantMails(ts *testscript.TestScript, _ bool, args []string) {
-	want, err := strconv.Atoi(args[0])
+	copies := args[0] == "-copies"
+	want, err := strconv.Atoi(args[len(args)-1])
 	ts.Check(err)
 	var mails []string
 	eventually(ts, func() bool {
 		mails = theScene(ts).mail.received()
+		if copies {
+			mails = distinct(mails)
+		}
 		return len(mails) >= want
 	}, func() string { return fmt.Sprintf("%d mails, want %d", len(mails), want) })
 	if len(mails) > want {
@@ -164,6 +197,19 @@ func wantMails(ts *testscript.TestScript, _ bool, args []string) {
 	for i, text := range mails {
 		ts.Check(os.WriteFile(ts.MkAbs(fmt.Sprintf("mail/%d.eml", i+1)), []byte(text), 0o600))
 	}
+}
+
+// distinct leaves out copies under the same Message-ID.
+func distinct(mails []string) (all []string) {
+	seen := make(map[string]bool)
+	for _, text := range mails {
+		id := messageID.FindString(text)
+		if !seen[id] {
+			all = append(all, text)
+		}
+		seen[id] = true
+	}
+	return all
 }
 
 var messageID = regexp.MustCompile(`(?m)^Message-I[dD]: (<.+>)\s*$`)

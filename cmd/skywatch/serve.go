@@ -5,8 +5,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"math"
+	"net"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -34,11 +37,13 @@ var (
 type daemon struct {
 	*program
 	log       *slog.Logger
+	place     place
 	registry  *prometheus.Registry
 	live      *config.Live
 	store     *history.Store
 	alerter   *alerting.Alerter
 	checks    *collector.Checks
+	recent    *collector.Recent
 	runner    *runner
 	scheduler *schedule.Scheduler
 	opened    chan struct{} // closed once the history was tried and the checks are known
@@ -49,11 +54,16 @@ func (p *program) serve(ctx context.Context) error {
 	if p.configCheck {
 		return p.checkConfig()
 	}
-	log := slog.New(newSink(p.stderr, p.logFormat, level(p.logLevel)))
+	at, err := p.place()
+	if err != nil {
+		return err
+	}
+	log := p.logger()
 	d, err := p.newDaemon(log)
 	if err != nil {
 		return p.explain(err)
 	}
+	d.place = at
 	log.Info("starting", "version", release(), "config", d.live.Current().Path, "checks", len(d.live.Current().Checks))
 	if err := inOrder(ctx, d.schedule, d.answer, d.answerCommands, d.reloadUnasked, d.alert, d.remember); err != nil {
 		return err
@@ -76,6 +86,7 @@ func (p *program) newDaemon(log *slog.Logger) (*daemon, error) {
 	})
 	d.checks = collector.NewChecks(d.alerter.State)
 	d.checks.Apply(c.Checks)
+	d.recent = collector.NewRecent(int(min(p.historyLimit, math.MaxInt32)), p.debug())
 	d.runner = newRunner(p.proberLog(), d.store.Memory)
 	d.scheduler = schedule.New(schedule.Options{
 		Run: d.runner.check, Observers: []probe.Observer{d.alerter, d.checks, d.store}, Concurrency: c.Concurrency, Registerer: d.registry,
@@ -171,10 +182,17 @@ func (d *daemon) waitOpened(ctx context.Context) bool {
 
 // answer serves HTTP; it does not wait for the history.
 func (d *daemon) answer(ctx context.Context) error {
-	if err := web.Serve(ctx, d.handler(), d.web, d.log); err != nil {
+	err := web.Serve(ctx, d.handler(), d.web, d.log)
+	var listening *net.OpError
+	switch {
+	case err == nil:
+		return nil
+	case *d.web.WebSystemdSocket:
+		return fmt.Errorf("answering on the socket of systemd: %w", err)
+	case errors.As(err, &listening):
 		return fmt.Errorf("answering on %q: %w, want a free address", *d.web.WebListenAddresses, err)
 	}
-	return nil
+	return fmt.Errorf("answering on %q: %w", *d.web.WebListenAddresses, err)
 }
 
 // location is the zone in force.

@@ -175,28 +175,10 @@ func (c *Config) YAML() ([]byte, error) {
 			shown.Content = append(shown.Content, whole.Content[i:i+2]...)
 		}
 	}
-	return indented(&shown, 4)
-}
-
-// ModuleYAML renders one module with its defaults filled in, and without secrets.
-func (c *Config) ModuleYAML(name string) ([]byte, error) {
-	var modules yaml.Node
-	if err := modules.Encode(c.doc.Modules); err != nil {
-		return nil, fmt.Errorf("rendering module %q: %w", name, err)
-	}
-	for i := 0; i+1 < len(modules.Content); i += 2 {
-		if modules.Content[i].Value == name {
-			return indented(modules.Content[i+1], 2)
-		}
-	}
-	return nil, fmt.Errorf("rendering module %q: no longer configured", name)
-}
-
-func indented(n *yaml.Node, spaces int) ([]byte, error) {
 	var out bytes.Buffer
 	encoder := yaml.NewEncoder(&out)
-	encoder.SetIndent(spaces)
-	if err := encoder.Encode(n); err != nil {
+	encoder.SetIndent(4)
+	if err := encoder.Encode(&shown); err != nil {
 		return nil, err
 	}
 	return out.Bytes(), encoder.Close()

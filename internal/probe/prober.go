@@ -24,7 +24,8 @@ type Module struct {
 	Kind    string        // the prober's name: "http", "tcp", ...
 	Timeout time.Duration // upper bound of a probe; 0 = none
 	Prober  Prober
-	Secrets []Secret // secrets written in the module; Run masks them in everything it returns
+	Secrets []Secret          // secrets written in the module; Run masks them in everything it returns
+	Unused  map[string]Prober // sections of other probers that were written too: checked and shown, nothing else
 }
 
 // Desc declares a metric beside the prober that sets it. All metrics of a probe are gauges.

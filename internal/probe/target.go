@@ -15,12 +15,20 @@ type Target struct {
 	Hostname string // the hostname parameter of /probe; "" when not given
 }
 
+// maxTargetText is the most bytes of an address that are shown and stored; anybody may ask /probe for any length.
+const maxTargetText = 2000
+
 // NewTarget keeps the address as written. Whether it suits a prober is the prober's business.
 func NewTarget(address string) Target {
-	return Target{raw: address, text: withoutUserinfo(address)}
+	text := withoutUserinfo(address)
+	if len(text) > maxTargetText {
+		text = strings.ToValidUTF8(text[:maxTargetText], "") + "..."
+	}
+	return Target{raw: address, text: text}
 }
 
-// String gives the address without user name and password: the form that is a label, a log attribute, and what is stored.
+// String gives the address without user name and password, cut after 2000 bytes: the form that is a label, a log attribute, and what is
+// stored.
 func (t Target) String() string { return t.text }
 
 // Raw gives the address as written, userinfo included. Only probers and the dialer use it.

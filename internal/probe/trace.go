@@ -73,6 +73,16 @@ func (t Trace) Lines() []Line {
 	return t.buffer.lines()
 }
 
+// Dropped tells how many lines between the first and the last ones were not kept.
+func (t Trace) Dropped() int {
+	if t.buffer == nil {
+		return 0
+	}
+	t.buffer.mu.Lock()
+	defer t.buffer.mu.Unlock()
+	return t.buffer.dropped
+}
+
 // traceBuffer collects lines. It is shared by the attempts of one run.
 type traceBuffer struct {
 	start    time.Time

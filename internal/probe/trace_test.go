@@ -43,6 +43,9 @@ func TestTraceKeepsHeadAndTail(t *testing.T) {
 		t.Errorf("trace of %d bytes, want at most %d", len(text), traceHead+traceTail)
 	}
 	kept := len(res.Trace.Lines())
+	if got := res.Trace.Dropped(); got != lines-kept {
+		t.Errorf("%d lines dropped, want %d", got, lines-kept)
+	}
 	for _, want := range []string{"line 0.", "line 100.", "line 9999.", fmt.Sprintf("... %d lines left out ...", lines-kept)} {
 		if strings.Count(text, want) != 1 {
 			t.Errorf("%q is not in the trace once", want)
@@ -73,7 +76,7 @@ func TestTraceOfText(t *testing.T) {
 	if got := TextTrace("a\nb\n").String(); got != "a\nb\n" {
 		t.Errorf("got %q", got)
 	}
-	if (Trace{}).String() != "" || (Trace{}).Lines() != nil || len(TextTrace("x").Lines()) != 0 {
+	if (Trace{}).String() != "" || (Trace{}).Lines() != nil || (Trace{}).Dropped() != 0 || len(TextTrace("x").Lines()) != 0 {
 		t.Error("an empty trace has text")
 	}
 }

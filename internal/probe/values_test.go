@@ -48,6 +48,17 @@ func TestTargetStripsUserinfo(t *testing.T) {
 	}
 }
 
+func TestTargetTextIsBounded(t *testing.T) {
+	address := "http://user:pw@host/" + strings.Repeat("\u00e9", maxTargetText)
+	target := NewTarget(address)
+	if text := target.String(); len(text) > maxTargetText+3 || !strings.HasPrefix(text, "http://host/\u00e9") || !strings.HasSuffix(text, "\u00e9...") {
+		t.Errorf("%d bytes shown: %.40s", len(text), text)
+	}
+	if target.Raw() != address {
+		t.Error("the address itself was changed")
+	}
+}
+
 func TestReasonOf(t *testing.T) {
 	for _, test := range []struct {
 		err  error

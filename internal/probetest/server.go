@@ -7,6 +7,7 @@ import (
 	"bufio"
 	"errors"
 	"net"
+	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -52,6 +53,16 @@ func Serve(t testing.TB, script ...Step) *Server {
 	listener, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		t.Fatalf("listening on loopback: %v", err)
+	}
+	return ServeOn(t, listener, script...)
+}
+
+// ServeUnix starts a server on a unix socket in a fresh directory.
+func ServeUnix(t testing.TB, script ...Step) *Server {
+	t.Helper()
+	listener, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
+	if err != nil {
+		t.Fatalf("listening on a unix socket: %v", err)
 	}
 	return ServeOn(t, listener, script...)
 }

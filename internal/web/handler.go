@@ -5,6 +5,8 @@ package web
 
 import (
 	"net/http"
+	"net/http/pprof"
+	"strings"
 )
 
 type handler struct {
@@ -17,19 +19,54 @@ func NewHandler(o Options) http.Handler {
 	o.complete()
 	h := &handler{Options: o, pages: parsePages()}
 	mux := http.NewServeMux()
-	mux.Handle("/probe", o.Probe)
-	mux.Handle("/metrics", o.Metrics)
-	mux.HandleFunc("/config", h.config)
-	mux.HandleFunc("/-/healthy", healthy)
-	mux.HandleFunc("/-/reload", h.reload)
-	if !o.Exact {
-		mux.HandleFunc("/-/ready", h.ready)
+	if o.Pprof {
+		profiles(mux)
 	}
-	mux.HandleFunc("/checks/{name}", h.check)
-	mux.HandleFunc("/outages", h.outages)
-	mux.HandleFunc("/traces/{id}", h.trace)
-	mux.HandleFunc("/", h.landing)
+	h.routes(mux, o.Prefix)
+	if o.Prefix != "/" {
+		h.outside(mux)
+	}
 	return http.NewCrossOriginProtection().Handler(mux)
+}
+
+// routes are those below the prefix.
+func (h *handler) routes(mux *http.ServeMux, prefix string) {
+	mux.Handle(prefix+"probe", h.Probe)
+	mux.Handle(prefix+"metrics", h.Metrics)
+	if h.Logs != nil {
+		mux.Handle(prefix+"logs", h.Logs)
+	}
+	mux.HandleFunc(prefix+"config", h.config)
+	mux.HandleFunc(prefix+"-/healthy", healthy)
+	mux.HandleFunc(prefix+"-/reload", h.reload)
+	if !h.Exact {
+		mux.HandleFunc(prefix+"-/ready", h.ready)
+	}
+	mux.HandleFunc(prefix+"checks/{name}", h.check)
+	mux.HandleFunc(prefix+"outages", h.outages)
+	mux.HandleFunc(prefix+"traces/{id}", h.trace)
+	mux.HandleFunc(prefix, h.landing)
+}
+
+// outside leads to the prefix those who do not know it.
+func (h *handler) outside(mux *http.ServeMux) {
+	mux.HandleFunc("/{$}", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, h.External, http.StatusFound)
+	})
+	mux.HandleFunc(strings.TrimSuffix(h.Prefix, "/"), func(w http.ResponseWriter, r *http.Request) {
+		to := *r.URL
+		to.Path, to.RawPath = h.Prefix, ""
+		http.Redirect(w, r, to.RequestURI(), http.StatusTemporaryRedirect)
+	})
+}
+
+// profiles shows what the process is busy with, always at the root.
+func profiles(mux *http.ServeMux) {
+	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
 }
 
 func healthy(w http.ResponseWriter, _ *http.Request) {

@@ -19,6 +19,7 @@ import (
 const (
 	maxChecks   = 1000
 	maxRecent   = 30
+	maxRequests = 1000
 	maxMessages = 50
 	maxWait     = 500 * time.Millisecond
 )
@@ -29,6 +30,7 @@ type landingPage struct {
 	MoreChecks    int
 	Recent        []resultRow
 	RecentProblem string
+	Requests      []requestRow
 	Messages      []messageRow
 	MoreMessages  int
 }
@@ -48,6 +50,13 @@ type checkRow struct {
 	rank                        int
 }
 
+// requestRow is a probe that somebody asked for.
+type requestRow struct {
+	ID             int64
+	Module, Target string
+	Success        bool
+}
+
 type messageRow struct {
 	Notifier, State, Subject, Err string
 	Sealed                        moment
@@ -56,11 +65,11 @@ type messageRow struct {
 }
 
 func (h *handler) landing(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path != "/" && !h.Exact {
+	if r.URL.Path != h.Prefix && !h.Exact {
 		text(w, http.StatusNotFound, "404 page not found\n")
 		return
 	}
-	f := h.frame(r, root(r.URL.Path), "Checks")
+	f := h.frame(r, root(strings.TrimPrefix(r.URL.Path, h.Prefix)), "Checks")
 	f.Problems = h.problems()
 	page := new(landingPage)
 	f.Landing = page
@@ -76,12 +85,13 @@ func (h *handler) landing(w http.ResponseWriter, r *http.Request) {
 		page.RecentProblem = err.Error()
 	}
 	page.Recent = h.resultRows(recent)
+	page.Requests = h.requestRows()
 	h.show(w, f)
 }
 
-// root gives the relative way from a path to the landing page.
+// root gives the relative way to the landing page from a path below the prefix.
 func root(path string) string {
-	if depth := strings.Count(path, "/") - 1; depth > 0 {
+	if depth := strings.Count(path, "/"); depth > 0 {
 		return strings.Repeat("../", depth)
 	}
 	return "./"
@@ -166,6 +176,15 @@ func (h *handler) messageRows(messages []record.Message) (rows []messageRow) {
 			Notifier: m.Notifier, State: m.State.String(), Subject: m.Subject, Err: m.Error,
 			Sealed: clock.moment(m.SealedAt), Tried: m.Tried, Unstored: m.Unstored,
 		})
+	}
+	return rows
+}
+
+func (h *handler) requestRows() (rows []requestRow) {
+	for id, r := range h.Requests {
+		if rows = append(rows, requestRow{id, r.Module, r.Target, r.Success()}); len(rows) == maxRequests {
+			break
+		}
 	}
 	return rows
 }

@@ -5,6 +5,7 @@ package web
 
 import (
 	"context"
+	"iter"
 	"log/slog"
 	"net/http"
 	"time"
@@ -25,22 +26,36 @@ type Reader interface {
 // Options is what the pages are made of. Probe and Metrics are required; what else is nil is left out of the pages.
 type Options struct {
 	Probe, Metrics http.Handler
-	Config         func() ([]byte, error)     // the configuration, redacted
-	Reload         func() error               // reads the configuration again
-	Ready          func() error               // nil = ready, else why not
-	Checks         func() []probe.Check       // the configured checks
-	States         func() []record.CheckState // of the checks
-	Pending        func() []record.Message    // what is still to be sent
-	History        Reader                     // what is remembered
-	HistoryErr     func() error               // nil = the history takes writes, else why not
-	Now            func() time.Time           // nil = time.Now
-	Location       func() *time.Location      // zone of the times shown; nil = the system's
+	Logs           http.Handler                   // /logs
+	Requests       iter.Seq2[int64, probe.Result] // what /logs keeps, with its ids, newest first
+	Config         func() ([]byte, error)         // the configuration, redacted
+	Reload         func() error                   // reads the configuration again
+	Ready          func() error                   // nil = ready, else why not
+	Checks         func() []probe.Check           // the configured checks
+	States         func() []record.CheckState     // of the checks
+	Pending        func() []record.Message        // what is still to be sent
+	History        Reader                         // what is remembered
+	HistoryErr     func() error                   // nil = the history takes writes, else why not
+	Now            func() time.Time               // nil = time.Now
+	Location       func() *time.Location          // zone of the times shown; nil = the system's
 	Version        string
+	Prefix         string       // of all paths, / at both ends; "" = /
+	External       string       // URL under which users reach us; "" = where the prefix begins
+	Pprof          bool         // profiles under /debug/pprof/
 	Exact          bool         // blackbox_exporter's behaviour: every unknown path shows the landing page
 	Log            *slog.Logger // nil = nowhere
 }
 
 func (o *Options) complete() {
+	if o.Prefix == "" {
+		o.Prefix = "/"
+	}
+	if o.External == "" {
+		o.External = o.Prefix
+	}
+	if o.Requests == nil {
+		o.Requests = func(func(int64, probe.Result) bool) {}
+	}
 	if o.Config == nil {
 		o.Config = func() ([]byte, error) { return nil, nil }
 	}

@@ -40,11 +40,14 @@ func serveAll(ctx context.Context, h http.Handler, flags *web.FlagConfig, log *s
 		defer running.Done()
 		h.ServeHTTP(w, r)
 	})
-	parts := split(flags)
+	parts, err := split(flags, log)
+	if err != nil {
+		return err
+	}
 	failed := make(chan error, len(parts))
-	for _, part := range parts {
+	for _, listen := range parts {
 		servers.Go(func() {
-			if err := serve(ctx, newServer(requests, counted, log), part, log, grace); err != nil {
+			if err := serve(ctx, newServer(requests, counted, log), listen, grace); err != nil {
 				failed <- err
 				stop()
 			}
@@ -57,16 +60,20 @@ func serveAll(ctx context.Context, h http.Handler, flags *web.FlagConfig, log *s
 	return <-failed // nil when none did
 }
 
-// split gives each address flags of its own: the toolkit changes the server that it is given, so they cannot share one.
-func split(flags *web.FlagConfig) []*web.FlagConfig {
-	if flags.WebSystemdSocket != nil && *flags.WebSystemdSocket || flags.WebListenAddresses == nil || len(*flags.WebListenAddresses) < 2 {
-		return []*web.FlagConfig{flags}
+// split gives what answers on each address or socket: the toolkit changes the server that it is given, so they cannot share one.
+func split(flags *web.FlagConfig, log *slog.Logger) (parts []func(*http.Server) error, err error) {
+	if flags.WebSystemdSocket != nil && *flags.WebSystemdSocket {
+		sockets, err := systemdSockets()
+		for _, l := range sockets {
+			parts = append(parts, func(server *http.Server) error { return web.Serve(l, server, flags, log) })
+		}
+		return parts, err
 	}
-	var parts []*web.FlagConfig
 	for _, address := range *flags.WebListenAddresses {
-		parts = append(parts, &web.FlagConfig{WebListenAddresses: &[]string{address}, WebSystemdSocket: flags.WebSystemdSocket, WebConfigFile: flags.WebConfigFile})
+		one := &web.FlagConfig{WebListenAddresses: &[]string{address}, WebSystemdSocket: flags.WebSystemdSocket, WebConfigFile: flags.WebConfigFile}
+		parts = append(parts, func(server *http.Server) error { return web.ListenAndServe(server, one, log) })
 	}
-	return parts
+	return parts, nil
 }
 
 func newServer(requests context.Context, h http.Handler, log *slog.Logger) *http.Server {
@@ -81,9 +88,9 @@ func newServer(requests context.Context, h http.Handler, log *slog.Logger) *http
 }
 
 // serve runs one server until ctx ends.
-func serve(ctx context.Context, server *http.Server, flags *web.FlagConfig, log *slog.Logger, grace time.Duration) error {
+func serve(ctx context.Context, server *http.Server, listen func(*http.Server) error, grace time.Duration) error {
 	ended := make(chan error, 1)
-	go func() { ended <- web.ListenAndServe(server, flags, log) }()
+	go func() { ended <- listen(server) }()
 	select {
 	case err := <-ended:
 		return err

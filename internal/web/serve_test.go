@@ -171,7 +171,7 @@ func TestServeErrors(t *testing.T) {
 	}{
 		"address in use":    {web.FlagConfig{WebListenAddresses: &[]string{"127.0.0.1:0", taken.Addr().String()}, WebSystemdSocket: &no, WebConfigFile: &empty}, "address already in use"},
 		"no config file":    {web.FlagConfig{WebListenAddresses: &[]string{"127.0.0.1:0"}, WebSystemdSocket: &no, WebConfigFile: &missing}, "no such file"},
-		"no systemd socket": {web.FlagConfig{WebListenAddresses: &[]string{}, WebSystemdSocket: &yes, WebConfigFile: &empty}, "no socket activation"},
+		"no systemd socket": {web.FlagConfig{WebListenAddresses: &[]string{}, WebSystemdSocket: &yes, WebConfigFile: &empty}, "no socket was handed over, want a start by a socket unit"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := Serve(t.Context(), says(""), &test.flags, slog.New(slog.DiscardHandler))

@@ -123,13 +123,28 @@ func TestOutageReachesTheMailbox(t *testing.T) {
 	}
 }
 
+// killInOutage stops Postfix, then nginx, and kills the daemon once the outage is in its file. What it has only seen when it is killed it
+// cannot know later.
+func (c *chain) killInOutage() {
+	c.t.Helper()
+	c.postfix.stop()
+	c.nginx.stop()
+	r := openRing(c.t, c.file("skywatch.db"), "ro")
+	defer r.db.Close()
+	eventually(c.t, "the outage in the file", func() error {
+		all, err := r.transitions(stateDown)
+		if err == nil && all["Website"] != 1 {
+			err = fmt.Errorf("%d transitions, want 1", all["Website"])
+		}
+		return err
+	})
+	c.kill()
+}
+
 // TestMailSurvivesKill: what could not be sent before a kill -9 is sent after it, once.
 func TestMailSurvivesKill(t *testing.T) {
 	c := newChain(t)
-	c.postfix.stop()
-	c.nginx.stop()
-	c.awaitState("Website", 0)
-	c.kill()
+	c.killInOutage()
 
 	c.postfix.start()
 	c.daemon.start()
@@ -147,10 +162,7 @@ func TestMailSurvivesKill(t *testing.T) {
 // TestMailSurvivesKillOfEverything: nothing of the outage is left when the daemon comes back, and still it is told, once.
 func TestMailSurvivesKillOfEverything(t *testing.T) {
 	c := newChain(t)
-	c.postfix.stop()
-	c.nginx.stop()
-	c.awaitState("Website", 0)
-	c.kill()
+	c.killInOutage()
 
 	c.postfix.start()
 	c.nginx.start()

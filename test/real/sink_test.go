@@ -20,7 +20,6 @@ type sink struct {
 	mu       sync.Mutex
 	wg       sync.WaitGroup
 	letters  []letter
-	raw      []string
 	err      error
 }
 
@@ -95,7 +94,6 @@ func (s *sink) data(c *textproto.Conn) error {
 	l, err := parseLetter(string(body))
 	s.mu.Lock()
 	s.letters = append(s.letters, l)
-	s.raw = append(s.raw, string(body))
 	s.err = errors.Join(s.err, err)
 	s.mu.Unlock()
 	return c.PrintfLine("250 2.0.0 taken")
