@@ -228,15 +228,15 @@ func (a *Alerter) knows(l *lane, incident int64) bool {
 
 // commit writes transitions and hands them to the notifiers' lanes. reload is held.
 func (a *Alerter) commit(ctx context.Context, w write) {
-	for _, t := range w.transitions {
-		a.logTransition(t)
-	}
 	light := make([]record.Transition, len(w.transitions))
 	for i, t := range w.transitions {
 		light[i] = t
 		light[i].Trace = cutTrace(t.Trace)
 	}
 	a.ledger.commit(ctx, w) // refused: the ledger has it, and says so
+	for _, t := range w.transitions {
+		a.logTransition(t)
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, d := range w.deliveries {

@@ -44,6 +44,8 @@ func tally(down, unknown, total int) string {
 	switch {
 	case total == 0:
 		return "nothing is watched"
+	case down == 0 && unknown == 0 && total == 1:
+		return "the one check is up"
 	case down == 0 && unknown == 0:
 		return fmt.Sprintf("all %d checks are up", total)
 	case down == 0:

@@ -45,7 +45,8 @@ func (c *Checks) find(name string) (int, bool) {
 	return slices.BinarySearchFunc(c.all, name, func(s *series, name string) int { return strings.Compare(s.counters.Check, name) })
 }
 
-// Apply takes over the configured checks: new ones start at zero, vanished ones lose their series, the others go on counting.
+// Apply takes over the configured checks: new ones start at zero or with what was counted under a former name, vanished ones lose their
+// series, the others go on counting.
 func (c *Checks) Apply(checks []probe.Check) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -55,12 +56,22 @@ func (c *Checks) Apply(checks []probe.Check) {
 		if at, known := c.find(checks[i].Name); known {
 			s = c.all[at]
 		}
+		c.inherit(s, checks[i].Was)
 		s.describe(&checks[i])
 		plain = plain && plainNames(s.labels)
 		all = append(all, s)
 	}
 	slices.SortFunc(all, func(a, b *series) int { return strings.Compare(a.counters.Check, b.counters.Check) })
 	c.all, c.plain = all, plain
+}
+
+// inherit adds what was counted under former names. The caller holds the lock and drops the series of those names.
+func (c *Checks) inherit(s *series, was []string) {
+	for _, name := range was {
+		if at, known := c.find(name); known && name != s.counters.Check {
+			s.merge(&c.all[at].counters)
+		}
+	}
 }
 
 func (s *series) describe(check *probe.Check) {

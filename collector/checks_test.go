@@ -192,6 +192,21 @@ func TestNativeHistogram(t *testing.T) {
 	}
 }
 
+func TestApplyInheritsFromFormerNames(t *testing.T) {
+	c := NewChecks(nil)
+	c.Seed([]record.Counters{{Check: "Mail", Results: [3]uint64{7, 2, 0}, Attempts: 12}})
+	renamed := []probe.Check{{Name: "Webmail", Was: []string{"Mail"}}}
+	c.Apply(renamed)
+	c.Apply(renamed)
+	if len(c.all) != 1 {
+		t.Fatalf("%d series, want that of the new name alone", len(c.all))
+	}
+	want := record.Counters{Check: "Webmail", Results: [3]uint64{7, 2, 0}, Attempts: 12}
+	if diff := cmp.Diff(want, c.all[0].counters); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestSeedGoesOnCounting(t *testing.T) {
 	var old record.Counters
 	old.Count(probe.Up, probe.ReasonNone, 3, epoch.Add(-time.Hour), 100*time.Millisecond)

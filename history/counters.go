@@ -91,6 +91,23 @@ func (s *Store) Counters(ctx context.Context) ([]record.Counters, error) {
 	if err != nil {
 		return nil, err
 	}
+	return s.listCounters(byKey), nil
+}
+
+// tellPast gives the counters in the file to who wants them, before anything of this process is stored. It needs the turn.
+func (s *Store) tellPast() {
+	if s.past == nil {
+		return
+	}
+	byKey, err := s.storedCounters()
+	if err != nil {
+		s.log.Error("counters begin anew", "err", err)
+	}
+	s.past(s.listCounters(byKey))
+	s.past = nil
+}
+
+func (s *Store) listCounters(byKey map[seriesKey]*record.Counters) []record.Counters {
 	list := make([]record.Counters, 0, len(byKey))
 	for key, c := range byKey {
 		c.Check, c.Target = key.check, key.target
@@ -102,7 +119,7 @@ func (s *Store) Counters(ctx context.Context) ([]record.Counters, error) {
 	slices.SortFunc(list, func(a, b record.Counters) int {
 		return cmp.Or(cmp.Compare(a.Check, b.Check), cmp.Compare(a.Target, b.Target))
 	})
-	return list, nil
+	return list
 }
 
 // storedCounters gives the counters of all results in the file.

@@ -59,6 +59,29 @@ func TestCountersCountEverythingOnce(t *testing.T) {
 	})
 }
 
+// A file that opens late gives what was counted before this process, and nothing of what waits to be stored.
+func TestPastIsToldOnceHoweverLate(t *testing.T) {
+	clock := newTestClock()
+	o := testOptions(t, clock)
+	first := openStore(t, o)
+	first.Observe(background, up("a", clock.step(time.Second)))
+	var told [][]record.Counters
+	o.Past = func(past []record.Counters) { told = append(told, past) }
+	late := New(o)
+	if err := late.Open(background); err == nil || told != nil {
+		t.Fatalf("opening beside another process: %v, told %v; want an error and nothing", err, told)
+	}
+	late.Observe(background, up("a", clock.step(time.Second)))
+	must(t, first.Close())
+	must(t, late.Open(background))
+	must(t, late.Close())
+	must(t, late.Open(background))
+	defer late.Close()
+	if len(told) != 1 || len(told[0]) != 1 || told[0][0].Results != [3]uint64{1, 0, 0} {
+		t.Errorf("told %v, want once that one result of check a was up", told)
+	}
+}
+
 func observeRandom(t *rapid.T, s *Store, clock *testClock, want map[string]*record.Counters) {
 	name := rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "check")
 	r := up(name, clock.step(time.Second))

@@ -42,6 +42,9 @@ func (s *Store) open() error {
 		err = s.explain("opening history", err)
 	}
 	s.setErr(err)
+	if err == nil {
+		s.tellPast()
+	}
 	return err
 }
 

@@ -31,6 +31,10 @@ type Options struct {
 	Location   *time.Location        // of what is given back; nil = local
 	Log        *slog.Logger          // nil = none
 	Registerer prometheus.Registerer // nil = no metrics
+
+	// Past is given the counters of earlier processes once, when the file is opened for the first time, be it late. It must not call
+	// the store. nil = nobody asks.
+	Past func([]record.Counters)
 }
 
 // Store is the history. It is safe for concurrent use. While it refuses writes every call fails fast, and Run tries again.
@@ -45,6 +49,7 @@ type Store struct {
 	patience time.Duration
 	metrics  *metrics
 	packer   packer
+	past     func([]record.Counters) // nil once it was called
 	seed     maphash.Seed
 
 	turn chan struct{} // one token: who holds it may use what follows
@@ -97,7 +102,7 @@ func New(o Options) *Store { return newStore(o, newEngine()) }
 func newStore(o Options, eng engine) *Store {
 	s := &Store{
 		cfg: o.Config, now: o.Now, loc: o.Location, log: o.Log, geo: newGeometry(o.Config), eng: eng, patience: patience,
-		turn: make(chan struct{}, 1), wake: make(chan struct{}, 1), err: errNotOpen, seed: maphash.MakeSeed(),
+		turn: make(chan struct{}, 1), wake: make(chan struct{}, 1), err: errNotOpen, past: o.Past, seed: maphash.MakeSeed(),
 		last: map[string]lastResult{}, kept: map[string]record.CheckState{},
 	}
 	if s.now == nil {

@@ -14,8 +14,8 @@ import (
 	"skywatch/internal/probe"
 )
 
-// record is a fixed one.
-func record(level slog.Level, msg string, attrs ...slog.Attr) slog.Record {
+// line is a fixed record.
+func line(level slog.Level, msg string, attrs ...slog.Attr) slog.Record {
 	r := slog.NewRecord(time.Date(2026, 3, 29, 1, 2, 3, 4_000_000, time.FixedZone("", 3600)), level, msg, 0)
 	r.AddAttrs(attrs...)
 	return r
@@ -34,7 +34,7 @@ func TestLogLines(t *testing.T) {
 	} {
 		var out bytes.Buffer
 		h := newSink(&out, format, slog.LevelInfo).WithAttrs([]slog.Attr{slog.String("module", "web")}).WithGroup("group").WithGroup("")
-		if err := h.Handle(context.Background(), record(slog.LevelWarn, "check is down", attrs...)); err != nil {
+		if err := h.Handle(context.Background(), line(slog.LevelWarn, "check is down", attrs...)); err != nil {
 			t.Fatal(err)
 		}
 		if out.String() != want {

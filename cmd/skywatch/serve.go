@@ -19,6 +19,7 @@ import (
 	"skywatch/history"
 	"skywatch/internal/config"
 	"skywatch/internal/probe"
+	"skywatch/internal/record"
 	"skywatch/internal/schedule"
 	"skywatch/internal/web"
 )
@@ -80,11 +81,13 @@ func (p *program) newDaemon(log *slog.Logger) (*daemon, error) {
 		return nil, err
 	}
 	c := d.live.Current()
-	d.store = history.New(history.Options{Config: c.History, Location: c.Location, Log: log, Registerer: d.registry})
+	d.checks = collector.NewChecks(func(check string) (record.CheckState, bool) { return d.alerter.State(check) })
+	d.store = history.New(history.Options{
+		Config: c.History, Location: c.Location, Log: log, Registerer: d.registry, Past: d.checks.Seed,
+	})
 	d.alerter = alerting.New(alerting.Options{
 		Journal: d.store, Reader: d.store, Log: log, Registerer: d.registry, Version: release(),
 	})
-	d.checks = collector.NewChecks(d.alerter.State)
 	d.checks.Apply(c.Checks)
 	d.recent = collector.NewRecent(int(min(p.historyLimit, math.MaxInt32)), p.debug())
 	d.runner = newRunner(p.proberLog(), d.store.Memory)
@@ -130,16 +133,9 @@ func (d *daemon) remember(ctx context.Context) error {
 
 // recall opens the history. When that fails the store says so itself, in the log and on every page, and tries again later.
 func (d *daemon) recall(ctx context.Context) {
-	if d.store.Open(ctx) != nil {
-		return
+	if d.store.Open(ctx) == nil {
+		d.adopt(d.live.Current().Checks)
 	}
-	d.adopt(d.live.Current().Checks)
-	counters, err := d.store.Counters(ctx)
-	if err != nil {
-		d.log.Error("counters begin anew", "err", err)
-		return
-	}
-	d.checks.Seed(counters)
 }
 
 // adopt hands the past of renamed checks to their new names.
