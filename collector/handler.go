@@ -32,6 +32,7 @@ type Options struct {
 type handler struct {
 	Options
 	unknown, unknownAlias prometheus.Counter
+	packers               packers
 	pages                 sync.Pool // of *page
 	negotiated            atomic.Pointer[negotiated]
 }
@@ -49,6 +50,7 @@ func NewHandler(o Options) http.Handler {
 		Options:      o,
 		unknown:      prometheus.NewCounter(prometheus.CounterOpts{Name: "skywatch_module_unknown_total", Help: help}),
 		unknownAlias: prometheus.NewCounter(prometheus.CounterOpts{Name: "blackbox_module_unknown_total", Help: help}),
+		packers:      newPackers(),
 		pages:        sync.Pool{New: func() any { return new(page) }},
 	}
 	if o.Registerer != nil {
