@@ -32,7 +32,6 @@ type Options struct {
 type handler struct {
 	Options
 	unknown, unknownAlias prometheus.Counter
-	packers               packers
 	pages                 sync.Pool // of *page
 	negotiated            atomic.Pointer[negotiated]
 }
@@ -50,7 +49,6 @@ func NewHandler(o Options) http.Handler {
 		Options:      o,
 		unknown:      prometheus.NewCounter(prometheus.CounterOpts{Name: "skywatch_module_unknown_total", Help: help}),
 		unknownAlias: prometheus.NewCounter(prometheus.CounterOpts{Name: "blackbox_module_unknown_total", Help: help}),
-		packers:      newPackers(),
 		pages:        sync.Pool{New: func() any { return new(page) }},
 	}
 	if o.Registerer != nil {

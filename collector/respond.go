@@ -19,7 +19,8 @@ import (
 type page struct {
 	table  table
 	text   []byte
-	packed bytes.Buffer
+	packed []byte
+	packer packer
 }
 
 // negotiated is the outcome for one Accept header. A scraper always sends the same, so the last one is kept.
@@ -72,9 +73,8 @@ func (h *handler) respond(w http.ResponseWriter, request http.Header, r probe.Re
 	header["Content-Type"] = n.header
 	if acceptsGzip(request.Get("Accept-Encoding")) {
 		header["Content-Encoding"] = gzipEncoding
-		p.packed.Reset()
-		h.packers.pack(&p.packed, p.text)
-		body = p.packed.Bytes()
+		p.packed = p.packer.pack(p.packed[:0], p.text)
+		body = p.packed
 	}
 	header.Set("Content-Length", strconv.Itoa(len(body)))
 	w.Write(body)
