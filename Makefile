@@ -65,8 +65,9 @@ race: ## unit tests under the race detector
 real: build ## mail and store against real servers; needs root or sudo
 	$(real) -v -skip '^TestKill' ./test/real
 
-crash: build ## kill -9 of the real binary under load
+crash: build ## kill -9 of the real binary under load, and 2000 power cuts of the store
 	$(real) -v -run '^TestKill' ./test/real
+	$(GO) test -count=1 -v -run '^TestPowerCut$$' ./history -powercut.images=2000
 
 cross: ## builds for the other machines
 	@for t in $(TARGETS); do IFS=/ read -r os arch sub <<<"$$t"; \
@@ -78,6 +79,7 @@ fuzz: ## every fuzz target for a short while; FUZZTIME=5m for longer
 
 soak: build ## the long forms, before a release
 	CGO_ENABLED=1 $(GO) test -race -shuffle=on -count=10 ./...
+	$(GO) test -count=1 -v -run PowerCut ./history -powercut.images=10000
 	SKYWATCH_KILLS=200 $(real) -v -timeout=60m -run '^TestKill' ./test/real
 	@./test/fuzz.sh 5m
 

@@ -69,7 +69,7 @@ func (c *Checks) Apply(checks []probe.Check) {
 func (c *Checks) inherit(s *series, was []string) {
 	for _, name := range was {
 		if at, known := c.find(name); known && name != s.counters.Check {
-			s.merge(&c.all[at].counters)
+			s.counters.Merge(c.all[at].counters)
 		}
 	}
 }
@@ -102,22 +102,7 @@ func (c *Checks) Seed(counters []record.Counters) {
 		if !known {
 			c.all = slices.Insert(c.all, at, &series{counters: record.Counters{Check: counters[i].Check}})
 		}
-		c.all[at].merge(&counters[i])
-	}
-}
-
-func (s *series) merge(other *record.Counters) {
-	mine := &s.counters
-	for i := range mine.Results {
-		mine.Results[i] += other.Results[i]
-	}
-	for i := range mine.Failures {
-		mine.Failures[i] += other.Failures[i]
-	}
-	mine.Attempts += other.Attempts
-	mine.Durations.Merge(other.Durations)
-	if other.LastSuccess.After(mine.LastSuccess) {
-		mine.LastSuccess = other.LastSuccess
+		c.all[at].counters.Merge(counters[i])
 	}
 }
 

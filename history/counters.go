@@ -5,7 +5,6 @@ package history
 
 import (
 	"cmp"
-	"context"
 	"database/sql"
 	"encoding/binary"
 	"errors"
@@ -78,22 +77,6 @@ func countRow(rows *sql.Rows, all map[int64]*counted) error {
 	return nil
 }
 
-// Counters gives what was counted of every series of checks since it was first seen, what is not yet stored included, by check and
-// target.
-func (s *Store) Counters(ctx context.Context) ([]record.Counters, error) {
-	var byKey map[seriesKey]*record.Counters
-	err := s.query(ctx, "reading counters from history", func() (err error) {
-		if byKey, err = s.storedCounters(); err == nil {
-			s.countWaiting(byKey)
-		}
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return s.listCounters(byKey), nil
-}
-
 // tellPast gives the counters in the file to who wants them, before anything of this process is stored. It needs the turn.
 func (s *Store) tellPast() {
 	if s.past == nil {
@@ -122,7 +105,7 @@ func (s *Store) listCounters(byKey map[seriesKey]*record.Counters) []record.Coun
 	return list
 }
 
-// storedCounters gives the counters of all results in the file.
+// storedCounters gives the counters of all results in the file. A renamed check may have two series for one target.
 func (s *Store) storedCounters() (map[seriesKey]*record.Counters, error) {
 	byKey := map[seriesKey]*record.Counters{}
 	all, err := s.countUntil(s.results.next)
@@ -136,46 +119,14 @@ func (s *Store) storedCounters() (map[seriesKey]*record.Counters, error) {
 			return err
 		}
 		if c := all[id]; c != nil {
-			mergeCounters(byKey, key, c.Counters)
+			if byKey[key] == nil {
+				byKey[key] = &record.Counters{}
+			}
+			byKey[key].Merge(c.Counters)
 		}
 		return nil
 	})
 	return byKey, err
-}
-
-func (s *Store) countWaiting(byKey map[seriesKey]*record.Counters) {
-	rows, _ := s.waiting(queueSize)
-	for _, p := range rows {
-		if p.check == "" {
-			continue
-		}
-		c := byKey[keyOf(p)]
-		if c == nil {
-			c = &record.Counters{}
-			byKey[keyOf(p)] = c
-		}
-		c.Count(p.verdict, p.reason, p.attempts, time.UnixMilli(p.at), time.Duration(p.took)*time.Microsecond)
-	}
-}
-
-// mergeCounters adds the counters of a series; a renamed check may have two for one target.
-func mergeCounters(byKey map[seriesKey]*record.Counters, key seriesKey, c record.Counters) {
-	sum := byKey[key]
-	if sum == nil {
-		byKey[key] = &c
-		return
-	}
-	for i, n := range c.Results {
-		sum.Results[i] += n
-	}
-	for i, n := range c.Failures {
-		sum.Failures[i] += n
-	}
-	sum.Attempts += c.Attempts
-	sum.Durations.Merge(c.Durations)
-	if c.LastSuccess.After(sum.LastSuccess) {
-		sum.LastSuccess = c.LastSuccess
-	}
 }
 
 func encodeCounters(c record.Counters) []byte {

@@ -101,38 +101,3 @@ func TestMemory(t *testing.T) {
 		t.Errorf("the share of all memories: %v", err)
 	}
 }
-
-func TestAdopt(t *testing.T) {
-	clock := newTestClock()
-	s := openStore(t, testOptions(t, clock))
-	at := clock.Now()
-	st, tr, ds := fallen(1, "old", at, "")
-	must(t, s.Record(t.Context(), []record.CheckState{st}, []record.Transition{tr}, ds))
-	s.Observe(t.Context(), up("old", at))
-	flushNow(t, s)
-	s.Observe(t.Context(), up("old", at)) // still waits
-	s.Keep([]record.CheckState{st})
-	must(t, s.Memory("old", "t").Put("k", []byte("v")))
-	for range 2 {
-		must(t, s.Adopt(t.Context(), "new", []string{"older", "old", "new"}))
-	}
-	st.Check, st.LastSuccess = "new", at // results know it better
-	flushNow(t, s)
-	if diff := cmp.Diff([]record.CheckState{st}, loadStates(t, s)); diff != "" {
-		t.Errorf("states (-want +got):\n%s", diff)
-	}
-	s.Observe(t.Context(), up("new", at))
-	if list, err := s.Results(t.Context(), "new", 10); err != nil || len(list) != 3 {
-		t.Errorf("%d results, %v, want 3", len(list), err)
-	}
-	counters, err := s.Counters(t.Context())
-	if err != nil || len(counters) != 2 || counters[0].Check != "new" || counters[0].Results[0]+counters[1].Results[0] != 3 {
-		t.Errorf("counters %+v, %v", counters, err)
-	}
-	if list, err := s.Transitions(t.Context(), "new", 10); err != nil || len(list) != 1 {
-		t.Errorf("%d transitions, %v, want 1", len(list), err)
-	}
-	if got, ok := s.Memory("new", "t").Get("k"); !ok || string(got) != "v" {
-		t.Errorf("memory: %q, %v", got, ok)
-	}
-}

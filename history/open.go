@@ -43,9 +43,18 @@ func (s *Store) open() error {
 	}
 	s.setErr(err)
 	if err == nil {
-		s.tellPast()
+		s.openedFirst()
 	}
 	return err
+}
+
+// openedFirst does what waits for the file to open, so that nothing is told under a former name. A rename that fails is tried again
+// with the next flush, which tells of it.
+func (s *Store) openedFirst() {
+	if s.renamesWait() {
+		s.adopt()
+	}
+	s.tellPast()
 }
 
 func (s *Store) openFile() error {

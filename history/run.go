@@ -71,6 +71,11 @@ func (s *Store) flush(ctx context.Context) error {
 
 // step does the next part of a flush.
 func (s *Store) step() (more bool, err error) {
+	if s.renamesWait() {
+		if err := s.adopt(); err != nil {
+			return false, err
+		}
+	}
 	if more, err = s.flushOne(); more || err != nil {
 		return more, err
 	}

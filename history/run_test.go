@@ -170,9 +170,6 @@ func TestReadOnly(t *testing.T) {
 	if list, err := r.Recent(t.Context(), 10); err != nil || len(list) != 1 {
 		t.Errorf("%d results, %v, want 1", len(list), err)
 	}
-	if list, err := r.Counters(t.Context()); err != nil || len(list) != 1 {
-		t.Errorf("%d counters, %v, want 1", len(list), err)
-	}
 	if list, err := r.Tallies(t.Context(), clock.Now().Add(-time.Hour), clock.Now().Add(time.Hour)); err != nil || len(list) != 1 {
 		t.Errorf("%d tallies, %v, want 1", len(list), err)
 	}
@@ -182,7 +179,7 @@ func TestReadOnly(t *testing.T) {
 	for name, err := range map[string]error{
 		"record": recordFall(r, 2, clock.Now(), ""), "seal": r.Seal(t.Context(), sealed(1, "x", clock.Now()), nil),
 		"mark": r.Mark(t.Context(), sealed(1, "x", clock.Now())), "memory": r.Memory("a", "t").Put("k", nil),
-		"adopt": r.Adopt(t.Context(), "n", []string{"check1"}),
+		"adopt": r.Adopt(t.Context(), map[string][]string{"n": {"check1"}}),
 	} {
 		if !errors.Is(err, errReadOnly) {
 			t.Errorf("%s: %v, want a refusal", name, err)

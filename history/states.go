@@ -167,7 +167,7 @@ func (s *Store) statesWritten(states []record.CheckState) {
 }
 
 func (s *Store) loadStateNames() error {
-	s.states, s.statesAt = map[string]uint64{}, s.now()
+	s.states, s.stateLen, s.statesAt = map[string]uint64{}, 0, s.now()
 	return each(s.db, "SELECT name, length(facts) + length(err) + length(target) + 100 FROM state", nil, func(rows *sql.Rows) error {
 		var name string
 		var n int64

@@ -57,13 +57,14 @@ type Store struct {
 	lock *os.File
 	file // what is known of the open file
 
-	mu     sync.Mutex // guards what follows
-	err    error      // why the store refuses writes
-	queue  queue
-	last   map[string]lastResult
-	kept   map[string]record.CheckState // to be written with a later flush
-	wake   chan struct{}                // tells Run that the queue is half full
-	warned bool                         // that there are too many series
+	mu      sync.Mutex // guards what follows
+	err     error      // why the store refuses writes
+	queue   queue
+	last    map[string]lastResult
+	kept    map[string]record.CheckState // to be written with a later flush
+	renames map[string]string            // former names to present ones, to be stored
+	wake    chan struct{}                // tells Run that the queue is half full
+	warned  bool                         // that there are too many series
 }
 
 // file is the store's picture of the open file, read when it is opened.
@@ -103,7 +104,7 @@ func newStore(o Options, eng engine) *Store {
 	s := &Store{
 		cfg: o.Config, now: o.Now, loc: o.Location, log: o.Log, geo: newGeometry(o.Config), eng: eng, patience: patience,
 		turn: make(chan struct{}, 1), wake: make(chan struct{}, 1), err: errNotOpen, past: o.Past, seed: maphash.MakeSeed(),
-		last: map[string]lastResult{}, kept: map[string]record.CheckState{},
+		last: map[string]lastResult{}, kept: map[string]record.CheckState{}, renames: map[string]string{},
 	}
 	if s.now == nil {
 		s.now = time.Now
@@ -177,7 +178,7 @@ func (s *Store) attend(ctx context.Context, doing string, f func() error) error 
 	case err := <-done:
 		return err
 	case <-ctx.Done():
-		return fmt.Errorf("%s %q: no answer from the disk, want one within %s: %w", doing, s.cfg.Path, s.patience, ctx.Err())
+		return fmt.Errorf("%s %q: no answer from the disk, want one in time: %w", doing, s.cfg.Path, ctx.Err())
 	}
 }
 

@@ -109,3 +109,9 @@ func (d *DNS) prepare(ctx context.Context, t probe.Target, r *probe.Recorder) (*
 func (d *DNS) what() string {
 	return d.question.Name + " " + dns.ClassToString[d.question.Qclass] + " " + dns.TypeToString[d.question.Qtype]
 }
+
+// CheckTarget tells why no check can aim at t; nil when one can.
+func (d *DNS) CheckTarget(t probe.Target) error {
+	_, _, err := splitOptionalPort(context.Background(), t, t.Raw(), 53)
+	return err
+}

@@ -113,3 +113,9 @@ func (g *GRPC) target(ctx context.Context, t probe.Target) (host string, port ui
 	}
 	return splitOptionalPort(ctx, t, text, standard)
 }
+
+// CheckTarget tells why no check can aim at t; nil when one can.
+func (g *GRPC) CheckTarget(t probe.Target) error {
+	_, _, err := g.target(context.Background(), t)
+	return err
+}

@@ -20,7 +20,7 @@ import (
 type HTTPClient struct {
 	BasicAuth       *promconfig.BasicAuth     `yaml:"basic_auth,omitempty"`
 	Authorization   *promconfig.Authorization `yaml:"authorization,omitempty"`
-	OAuth2          *promconfig.OAuth2        `yaml:"oauth2,omitempty"`
+	OAuth2          *OAuth2                   `yaml:"oauth2,omitempty"`
 	BearerToken     probe.Secret              `yaml:"bearer_token,omitempty"`      // deprecated; becomes authorization
 	BearerTokenFile string                    `yaml:"bearer_token_file,omitempty"` // deprecated; becomes authorization
 	TLS             TLSConfig                 `yaml:"tls_config,omitempty"`
@@ -32,6 +32,18 @@ type HTTPClient struct {
 	proxy      func(*http.Request) (*url.URL, error) // nil = none
 	tokenTLS   TLSConfig
 	tokenProxy func(*http.Request) (*url.URL, error)
+}
+
+// OAuth2 is the client library's section; a password in the URL of the token server does not show.
+type OAuth2 struct {
+	promconfig.OAuth2 `yaml:",inline"`
+}
+
+// MarshalYAML gives the section with the URL as targets are shown: without user name and password.
+func (o OAuth2) MarshalYAML() (any, error) {
+	shown := o.OAuth2
+	shown.TokenURL = probe.NewTarget(o.TokenURL).String()
+	return &shown, nil
 }
 
 var defaultHTTPClient = HTTPClient{FollowRedirects: true, EnableHTTP2: true}
@@ -66,8 +78,11 @@ func (v HeaderValues) private() bool { return len(v.Secrets) > 0 || len(v.Files)
 // validate applies the rules of the keys and turns the deprecated ones into the others.
 func (c *HTTPClient) validate(o Options) error {
 	rules := promconfig.HTTPClientConfig{
-		BasicAuth: c.BasicAuth, Authorization: c.Authorization, OAuth2: c.OAuth2,
+		BasicAuth: c.BasicAuth, Authorization: c.Authorization,
 		BearerToken: promconfig.Secret(c.BearerToken), BearerTokenFile: c.BearerTokenFile, ProxyConfig: c.Proxy,
+	}
+	if c.OAuth2 != nil {
+		rules.OAuth2 = &c.OAuth2.OAuth2
 	}
 	if err := rules.Validate(); err != nil {
 		return err

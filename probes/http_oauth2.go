@@ -43,7 +43,7 @@ func (p *httpProbe) token(ctx context.Context, userAgent string) (string, error)
 	})}
 	token, err := source.TokenSource(context.WithValue(ctx, oauth2.HTTPClient, client)).Token()
 	if err != nil {
-		return "", p.tokenError(c.TokenURL, err)
+		return "", p.tokenError(probe.NewTarget(c.TokenURL).String(), err)
 	}
 	p.r.Hide(probe.Secret(token.AccessToken), probe.Secret(token.RefreshToken))
 	p.r.Log.Debug("received token", "type", token.Type())

@@ -130,3 +130,15 @@ func asciiHost(host string) (string, error) {
 	}
 	return host, nil
 }
+
+// CheckTarget tells why no check can aim at t; nil when one can.
+func (h *HTTP) CheckTarget(t probe.Target) error {
+	p := &httpProbe{HTTP: h, target: t}
+	if err := p.parse(); err != nil {
+		return err
+	}
+	if strings.HasSuffix(p.url.Host, ":") { // what stood before another ://
+		return probe.Failf(probe.ReasonConfig, "fetching %q: scheme is neither http nor https, want one of them or none", t)
+	}
+	return nil
+}

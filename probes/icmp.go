@@ -84,8 +84,8 @@ func (p *ICMP) Probe(ctx context.Context, t probe.Target, r *probe.Recorder) err
 	}
 	start := time.Now()
 	addr, err := p.dialer.resolve(ctx, t.Raw(), r)
-	if _, wrong := netip.ParseAddr(t.Raw()); err != nil && wrong != nil && strings.ContainsAny(t.Raw(), ":/[]@") {
-		return probe.Failf(probe.ReasonConfig, "reading target %q: not a bare host, want a name or an address without scheme, port and brackets", t)
+	if bad := p.CheckTarget(t); err != nil && bad != nil {
+		return bad
 	}
 	if err != nil {
 		return err
@@ -104,4 +104,12 @@ func (p *ICMP) Probe(ctx context.Context, t probe.Target, r *probe.Recorder) err
 	r.Phase(icmpDuration, "setup", time.Since(start))
 	r.Log.Debug("opened socket", "kind", socket.kind(), "address", addr.String())
 	return p.ping(ctx, &echo{conn: conn, socket: socket, target: t, r: r})
+}
+
+// CheckTarget tells why no check can aim at t; nil when one can.
+func (p *ICMP) CheckTarget(t probe.Target) error {
+	if _, err := netip.ParseAddr(t.Raw()); err != nil && strings.ContainsAny(t.Raw(), ":/[]@") {
+		return probe.Failf(probe.ReasonConfig, "reading target %q: not a bare host, want a name or an address without scheme, port and brackets", t)
+	}
+	return nil
 }

@@ -6,12 +6,13 @@ package probes
 import (
 	"net/url"
 	"reflect"
+	"strings"
 
 	"skywatch/internal/probe"
 )
 
 // secretsOf collects the secrets that are written inside a prober's configuration: every string type named Secret (ours and that of
-// prometheus/common) and the passwords of URLs. Unexported fields hold nothing that was configured.
+// prometheus/common) and the passwords of URLs, those that are written as a text such as token_url included. Unexported fields hold nothing that was configured.
 func secretsOf(p probe.Prober) []probe.Secret {
 	var found []probe.Secret
 	walkSecrets(reflect.ValueOf(p), func(secret string) {
@@ -27,6 +28,10 @@ func walkSecrets(v reflect.Value, found func(string)) {
 	case reflect.String:
 		if v.Type().Name() == "Secret" {
 			found(v.String())
+		} else if t := probe.NewTarget(v.String()); strings.Contains(v.String(), ":/") && t.Password() != "" {
+			for _, secret := range t.Secrets() {
+				found(secret.Reveal())
+			}
 		}
 	case reflect.Pointer, reflect.Interface:
 		if v.IsNil() {

@@ -104,3 +104,9 @@ func (p *TCP) withHostname(hostname string) probe.Prober {
 	}
 	return &shown
 }
+
+// CheckTarget tells why no check can aim at t; nil when one can.
+func (p *TCP) CheckTarget(t probe.Target) error {
+	_, _, err := splitTarget(context.Background(), t)
+	return err
+}

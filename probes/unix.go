@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"net"
 	"slices"
+	"strings"
 
 	"skywatch/internal/probe"
 )
@@ -98,4 +99,13 @@ func (p *Unix) secure(ctx context.Context, wire net.Conn, t probe.Target, r *pro
 	state := secured.ConnectionState()
 	recordTLS(r, &state, false, p.options.Compat)
 	return secured, nil
+}
+
+// CheckTarget tells why no check can aim at t; nil when one can.
+func (p *Unix) CheckTarget(t probe.Target) error {
+	abstract := strings.HasPrefix(t.Raw(), "@")
+	if strings.Contains(t.Raw(), "://") || !abstract && !strings.Contains(t.Raw(), "/") {
+		return probe.Failf(probe.ReasonConfig, "reading target %q: not a path, want the path of a socket such as /run/app.sock", t)
+	}
+	return nil
 }

@@ -64,13 +64,9 @@ func (w *WebSocket) Validate() (err error) {
 
 // Probe succeeds when the connection is upgraded and the dialogue goes as configured.
 func (w *WebSocket) Probe(ctx context.Context, t probe.Target, r *probe.Recorder) error {
-	u, err := url.Parse(t.Raw())
+	u, err := parseWebSocket(t)
 	if err != nil {
-		var parse *url.Error
-		if errors.As(err, &parse) {
-			err = parse.Err // url.Error repeats the text, password included
-		}
-		return probe.Failf(probe.ReasonConfig, "reading target %q: %w, want a ws or wss URL", t, err)
+		return err
 	}
 	for _, d := range websocketAlways {
 		r.Set(d, 0)
@@ -98,9 +94,8 @@ func (s *websocketProbe) resolve(ctx context.Context) error {
 	if failed == nil {
 		s.r.Phase(websocketDuration, "resolve", time.Since(start))
 	}
-	scheme := s.url.Scheme
-	if scheme != "ws" && scheme != "wss" || s.url.User != nil || s.url.Hostname() == "" {
-		return probe.Failf(probe.ReasonConfig, "reading target %q: want a ws or wss URL with a host and without user name", s.target)
+	if err := usableWebSocket(s.target, s.url); err != nil {
+		return err
 	}
 	if failed != nil {
 		return failed
@@ -109,8 +104,36 @@ func (s *websocketProbe) resolve(ctx context.Context) error {
 	if s.url.Port() == "" {
 		host = s.url.Hostname()
 	}
-	standard := map[string]uint16{"ws": 80, "wss": 443}[scheme]
+	standard := map[string]uint16{"ws": 80, "wss": 443}[s.url.Scheme]
 	_, port, err := splitOptionalPort(ctx, s.target, host, standard)
 	s.address = netip.AddrPortFrom(addr, port)
 	return err
+}
+
+func parseWebSocket(t probe.Target) (*url.URL, error) {
+	u, err := url.Parse(t.Raw())
+	var parse *url.Error
+	if errors.As(err, &parse) {
+		err = parse.Err // url.Error repeats the text, password included
+	}
+	if err != nil {
+		return nil, probe.Failf(probe.ReasonConfig, "reading target %q: %w, want a ws or wss URL", t, err)
+	}
+	return u, nil
+}
+
+func usableWebSocket(t probe.Target, u *url.URL) error {
+	if u.Scheme != "ws" && u.Scheme != "wss" || u.User != nil || u.Hostname() == "" {
+		return probe.Failf(probe.ReasonConfig, "reading target %q: want a ws or wss URL with a host and without user name", t)
+	}
+	return nil
+}
+
+// CheckTarget tells why no check can aim at t; nil when one can.
+func (w *WebSocket) CheckTarget(t probe.Target) error {
+	u, err := parseWebSocket(t)
+	if err != nil {
+		return err
+	}
+	return usableWebSocket(t, u)
 }

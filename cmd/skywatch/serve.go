@@ -133,20 +133,25 @@ func (d *daemon) remember(ctx context.Context) error {
 
 // recall opens the history. When that fails the store says so itself, in the log and on every page, and tries again later.
 func (d *daemon) recall(ctx context.Context) {
-	if d.store.Open(ctx) == nil {
-		d.adopt(d.live.Current().Checks)
-	}
+	d.store.Open(ctx)
+	d.adopt(d.live.Current().Checks)
 }
 
-// adopt hands the past of renamed checks to their new names.
+// adoptPatience bounds how long a disk that does not answer can hold up a start or a reload.
+const adoptPatience = 10 * time.Second
+
+// adopt hands the past of renamed checks to their new names; what cannot be stored now the store does later.
 func (d *daemon) adopt(checks []probe.Check) {
+	was := map[string][]string{}
 	for _, c := range checks {
-		if len(c.Was) == 0 {
-			continue
+		if len(c.Was) > 0 {
+			was[c.Name] = c.Was
 		}
-		if err := d.store.Adopt(context.Background(), c.Name, c.Was); err != nil {
-			d.log.Error("history of a renamed check is not carried over", "check", c.Name, "err", err)
-		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), adoptPatience)
+	defer cancel()
+	if err := d.store.Adopt(ctx, was); err != nil {
+		d.log.Warn("history of renamed checks is carried over later", "err", err)
 	}
 }
 

@@ -16,13 +16,36 @@ import (
 )
 
 // checkAddress refuses a target that no prober could make sense of: neither URL, nor host with or without port, nor path.
-// What else a prober needs, such as a port, it says itself.
+// What else a prober needs, such as a port, it says itself, see targetChecker.
 func checkAddress(t probe.Target) error {
 	if t.Raw() == "" {
 		return errors.New("target: missing, want an address such as mail.example.org:993 or https://example.org")
 	}
-	if err := parseAddress(t.Raw()); err != nil {
+	err := parseAddress(t.Raw())
+	if err != nil && t.Secrets() != nil {
+		if err = parseAddress(t.String()); err == nil {
+			return fmt.Errorf("target: %q: user name or password has / ? # @ or a space in it, want those percent-encoded", t)
+		}
+	}
+	if err != nil {
 		return fmt.Errorf("target: %q: %w, want a URL, a host, host:port or a path", t, err)
+	}
+	return nil
+}
+
+// targetChecker is a prober that tells before the first probe which addresses are of no use to it.
+type targetChecker interface {
+	CheckTarget(t probe.Target) error
+}
+
+// checkTarget asks the prober. It says what it read, which may be a piece of a password.
+func checkTarget(c probe.Check) error {
+	prober, ok := c.Module.Prober.(targetChecker)
+	if !ok {
+		return nil
+	}
+	if err := prober.CheckTarget(c.Target); err != nil {
+		return errors.New(probe.Mask(err.Error(), c.Target.Secrets()...))
 	}
 	return nil
 }

@@ -54,7 +54,7 @@ func (k *checker) make(c check) (probe.Check, error) {
 	if c.Notify != nil {
 		made.Notify = append([]string{}, *c.Notify...)
 	}
-	return made, cmp.Or(checkAddress(made.Target), checkRules(made), checkText("group", c.Group), checkLabels(c.Labels), k.checkNotify(made.Notify))
+	return made, cmp.Or(checkAddress(made.Target), checkTarget(made), checkRules(made), checkText("group", c.Group), checkLabels(c.Labels), k.checkNotify(made.Notify))
 }
 
 func given[T any](own *T, otherwise T) T {
@@ -87,6 +87,9 @@ func (k *checker) claim(c check) error {
 		}
 		if err := checkText(field, name); err != nil {
 			return err
+		}
+		if name == "." || name == ".." {
+			return fmt.Errorf("%s: %q cannot be part of the URL of a page, want another name", field, name)
 		}
 		if owner, taken := k.names[name]; taken {
 			return fmt.Errorf("%s: %q is taken by %s, want a unique name", field, name, owner)

@@ -4,13 +4,13 @@
 package config
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -31,8 +31,9 @@ type Config struct {
 	History     history.Config
 	Concurrency int
 
-	doc   document
-	given map[string]bool // sections of the file
+	doc      document
+	given    map[string]bool // sections of the file
+	rendered func() ([]byte, error)
 }
 
 // Load reads a configuration file. The error names the file, the line or field, what was found there and what is wanted.
@@ -70,6 +71,7 @@ func parse(path string, data []byte, o probes.Options) (*Config, error) {
 	for i := 0; i+1 < len(root.Content); i += 2 {
 		c.given[root.Content[i].Value] = true
 	}
+	c.rendered = sync.OnceValues(c.render)
 	return c, failure(path, c.complete(root, o))
 }
 
@@ -161,25 +163,4 @@ func entryLine(root *yaml.Node, section string, i int) int {
 		}
 	}
 	return root.Line
-}
-
-// YAML renders the sections of the file with their defaults filled in, and without secrets.
-func (c *Config) YAML() ([]byte, error) {
-	var whole yaml.Node
-	if err := whole.Encode(c.doc); err != nil {
-		return nil, fmt.Errorf("rendering configuration %q: %w", c.Path, err)
-	}
-	shown := yaml.Node{Kind: yaml.MappingNode}
-	for i := 0; i+1 < len(whole.Content); i += 2 {
-		if c.given[whole.Content[i].Value] {
-			shown.Content = append(shown.Content, whole.Content[i:i+2]...)
-		}
-	}
-	var out bytes.Buffer
-	encoder := yaml.NewEncoder(&out)
-	encoder.SetIndent(4)
-	if err := encoder.Encode(&shown); err != nil {
-		return nil, err
-	}
-	return out.Bytes(), encoder.Close()
 }

@@ -27,6 +27,7 @@ var invalid = map[string]string{
 	"list":                `line 1: found a list, want a mapping`,
 	"missing-module":      `line 3: check "a": module: "tpc" is not configured, want one of tcp`,
 	"module-timeout":      `module "web": timeout: line 2: duration "soon": not understood, want a number with a unit such as 500ms, 4s, 1m30s or 7d`,
+	"name-dots":           `line 3: check "..": name: ".." cannot be part of the URL of a page, want another name`,
 	"name-long":           `line 3: check "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...": name: 201 bytes long, want at most 200`,
 	"name-space":          `line 3: check " a": name: " a" begins or ends with a space, want none there`,
 	"name-unprintable":    `line 3: check "two\nlines": name: "two\nlines" has unprintable characters, want printable ones only`,

@@ -118,7 +118,7 @@ func (r *Recorder) eachConn(f func(net.Conn)) {
 	}
 }
 
-// seal ends the recording. When the prober still runs, ended is what it must call at its end.
+// seal ends the recording and gives what was recorded.
 func (r *Recorder) seal() ([]Sample, []Fact) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

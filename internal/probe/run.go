@@ -58,7 +58,7 @@ func Run(ctx context.Context, c Check, env Env) Result {
 		env.Ended = func() {}
 	}
 	trace := &traceBuffer{start: time.Now(), secrets: c.Module.Secrets}
-	trace.hide(c.Target.secrets()...)
+	trace.hide(c.Target.Secrets()...)
 	res := Result{
 		Check: c.Name, Module: c.Module.Name, Prober: c.Module.Kind, Target: c.Target.String(), Origin: c.Origin,
 		Start: env.Now(), Timeout: c.Timeout, Trace: Trace{trace},

@@ -4,7 +4,11 @@
 package probe
 
 import (
+	"net/netip"
 	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -36,43 +40,100 @@ func (t Target) Raw() string { return t.raw }
 
 // Password gives the password of the userinfo as written; "" without one.
 func (t Target) Password() Secret {
-	start, end := userinfo(t.raw)
-	if _, password, ok := strings.Cut(t.raw[start:end], ":"); ok {
+	found := findUserinfo(t.raw)
+	if _, password, ok := strings.Cut(t.raw[found.start:found.end], ":"); ok {
 		return Secret(strings.TrimSuffix(password, "@"))
 	}
 	return ""
 }
 
-// secrets gives what must not show: the password as written and decoded, or, without one, the user, which may be a token.
-func (t Target) secrets() []Secret {
-	start, end := userinfo(t.raw)
-	if start == end {
+// Secrets gives what must not show: the password as written and decoded, or, without one, the user, which may be a token. Where the
+// address cannot be read the parts of the password are secret too: they may turn up alone, in the words of who tries to read it.
+func (t Target) Secrets() []Secret {
+	found := findUserinfo(t.raw)
+	if found.start == found.end {
 		return nil
 	}
-	text := t.raw[start : end-1]
+	text := t.raw[found.start : found.end-1]
 	if _, password, ok := strings.Cut(text, ":"); ok {
 		text = password
 	}
-	decoded, err := url.PathUnescape(text)
-	if err != nil || decoded == text {
-		return []Secret{Secret(text)}
+	texts := []string{text}
+	if decoded, err := url.PathUnescape(text); err == nil {
+		texts = append(texts, decoded)
 	}
-	return []Secret{Secret(text), Secret(decoded)}
+	if found.broken {
+		texts = append(texts, strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune("/?#:@", r) })...)
+	}
+	slices.Sort(texts)
+	var secrets []Secret
+	for _, text := range slices.Compact(texts) {
+		secrets = append(secrets, Secret(text))
+	}
+	return secrets
 }
 
 func withoutUserinfo(address string) string {
-	start, end := userinfo(address)
-	return address[:start] + address[end:]
+	found := findUserinfo(address)
+	return address[:found.start] + address[found.end:]
 }
 
-// userinfo finds "user:password@" in the authority of an address; start equals end when there is none.
-func userinfo(address string) (start, end int) {
-	if i := strings.Index(address, "://"); i >= 0 {
-		start = i + len("://")
+// userinfo is where "user:password@" stands in an address; start equals end when there is none.
+type userinfo struct {
+	start, end int
+	broken     bool // it is not where a URL has it
+}
+
+// scheme is what stands before an authority, also when a slash is missing or too many.
+var scheme = regexp.MustCompile(`^[^/?#@:]*:/+|^//+`)
+
+// findUserinfo takes what is before the last @ of the authority. A password with an unescaped / ? or # ends the authority early: then host
+// and port make no sense, and everything up to the last @ is taken. A path alone has no authority.
+func findUserinfo(address string) userinfo {
+	start := len(scheme.FindString(address))
+	rest := address[start:]
+	if start == 0 && strings.HasPrefix(address, "/") {
+		return userinfo{}
 	}
-	authority := address[start:]
-	if i := strings.IndexAny(authority, "/?#"); i >= 0 {
-		authority = authority[:i]
+	authority := before(rest, "/?#")
+	if at := strings.LastIndexByte(authority, '@'); at >= 0 {
+		return userinfo{start: start, end: start + at + 1}
 	}
-	return start, start + strings.LastIndexByte(authority, '@') + 1
+	if isHostPort(authority) {
+		return userinfo{start: start, end: start}
+	}
+	at := strings.LastIndexByte(before(rest, "?#"), '@')
+	if at < 0 {
+		at = strings.LastIndexByte(rest, '@')
+	}
+	if at < 0 || !strings.Contains(rest[:at], ":") {
+		return userinfo{start: start, end: start}
+	}
+	return userinfo{start: start, end: start + at + 1, broken: true}
+}
+
+// before gives what comes before the first of the characters.
+func before(text, characters string) string {
+	if i := strings.IndexAny(text, characters); i >= 0 {
+		return text[:i]
+	}
+	return text
+}
+
+// isHostPort tells whether a text is a host, or a host and the number of a port.
+func isHostPort(text string) bool {
+	if _, err := netip.ParseAddr(strings.Trim(text, "[]")); err == nil {
+		return true
+	}
+	host, port := text, "1"
+	if i := strings.LastIndexByte(text, ':'); i >= 0 {
+		host, port = text[:i], text[i+1:]
+	}
+	if strings.HasPrefix(host, "[") && strings.HasSuffix(host, "]") {
+		host = host[1 : len(host)-1]
+	} else if strings.Contains(host, ":") {
+		return false
+	}
+	_, err := strconv.ParseUint(port, 10, 64)
+	return host != "" && err == nil
 }

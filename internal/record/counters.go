@@ -33,3 +33,18 @@ func (c *Counters) Count(v probe.Verdict, reason probe.Reason, attempts int, at 
 		c.Failures[reason]++
 	}
 }
+
+// Merge adds what was counted elsewhere; Check and Target stay.
+func (c *Counters) Merge(other Counters) {
+	for i, n := range other.Results {
+		c.Results[i] += n
+	}
+	for i, n := range other.Failures {
+		c.Failures[i] += n
+	}
+	c.Attempts += other.Attempts
+	c.Durations.Merge(other.Durations)
+	if other.LastSuccess.After(c.LastSuccess) {
+		c.LastSuccess = other.LastSuccess
+	}
+}

@@ -48,3 +48,31 @@ func TestCountersCount(t *testing.T) {
 		t.Errorf("%d durations, want 3: an aborted result counts nowhere", got)
 	}
 }
+
+func TestCountersMerge(t *testing.T) {
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	counts := []func(*Counters){
+		func(c *Counters) { c.Count(probe.Up, probe.ReasonNone, 2, at, 100*time.Millisecond) },
+		func(c *Counters) { c.Count(probe.Down, probe.ReasonTLS, 5, at.Add(time.Minute), 2*time.Second) },
+		func(c *Counters) { c.Count(probe.Up, probe.ReasonNone, 1, at.Add(time.Hour), time.Second) },
+		func(c *Counters) { c.Count(probe.Inconclusive, probe.ReasonConfig, 1, at.Add(2*time.Hour), 0) },
+	}
+	for parted := range 1 << len(counts) {
+		want, a, b := Counters{Check: "a", Target: "t"}, Counters{Check: "a", Target: "t"}, Counters{Check: "b", Target: "u"}
+		for i, count := range counts {
+			count(&want)
+			if parted>>i&1 == 1 {
+				count(&a)
+			} else {
+				count(&b)
+			}
+		}
+		before := b.Durations.Count()
+		if a.Merge(b); !cmp.Equal(want, a, cmp.Comparer(func(a, b float64) bool { return a-b < 1e-9 && b-a < 1e-9 })) {
+			t.Errorf("parted as %04b:\n%s", parted, cmp.Diff(want, a))
+		}
+		if b.Durations.Count() != before {
+			t.Errorf("parted as %04b: what was merged has changed", parted)
+		}
+	}
+}

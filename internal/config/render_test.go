@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The skywatch Authors
+
+package config
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// manyChecks is a file of n checks.
+func manyChecks(n int) string {
+	var text strings.Builder
+	text.WriteString("modules: {tcp: {prober: tcp}}\nchecks:\n")
+	for i := range n {
+		fmt.Fprintf(&text, "  - {name: check %d, module: tcp, target: 'host%d.example:443', labels: {team: ops}}\n", i, i)
+	}
+	return text.String()
+}
+
+// TestRenderedOnce: however many ask at the same time, all get the same bytes.
+func TestRenderedOnce(t *testing.T) {
+	c, err := loadText(t, manyChecks(100))
+	if err != nil {
+		t.Fatal(err)
+	}
+	texts := make([][]byte, 20)
+	var all sync.WaitGroup
+	for i := range texts {
+		all.Go(func() {
+			var err error
+			if texts[i], err = c.YAML(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	for _, text := range texts {
+		if len(text) == 0 || &text[0] != &texts[0][0] {
+			t.Fatal("a text of its own was rendered, want one for all")
+		}
+	}
+}
+
+func TestEveryGivenSectionIsRendered(t *testing.T) {
+	c := mustLoad(t, "testdata/full.yml")
+	text, err := c.YAML()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for key := range c.given {
+		if !strings.Contains("\n"+string(text), "\n"+key+":") {
+			t.Errorf("section %q is missing in\n%s", key, text)
+		}
+	}
+}
+
+func BenchmarkYAML(b *testing.B) {
+	c := &Config{given: map[string]bool{"checks": true}}
+	for i := range 10_000 {
+		c.doc.Checks = append(c.doc.Checks, check{Name: fmt.Sprint("check ", i), Module: "tcp", Target: "host.example:443"})
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := c.render(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
