@@ -128,6 +128,7 @@ func (d *daemon) remember(ctx context.Context) error {
 		return err
 	}
 	close(d.opened)
+	forgetStart()
 	return d.store.Run(ctx)
 }
 
