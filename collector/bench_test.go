@@ -61,7 +61,7 @@ const manyChecks = 10_000
 
 // busyChecks gives many checks with a history: results of all kinds, durations over two orders of magnitude.
 func busyChecks(ctx context.Context) *Checks {
-	c := NewChecks(func(string) (record.CheckState, bool) { return record.CheckState{State: record.Up, Since: epoch}, true })
+	c := NewChecks(func(string) (record.CheckState, bool) { return record.CheckState{State: record.Up, Since: epoch}, true }, func(string) uint64 { return 1 })
 	checks := make([]probe.Check, manyChecks)
 	module := &probe.Module{Name: "http_2xx"}
 	for i := range checks {
@@ -101,7 +101,7 @@ func BenchmarkScrape(b *testing.B) {
 	r := httptest.NewRequest(http.MethodGet, "/metrics", nil)
 	for name, h := range map[string]http.Handler{
 		"streamed": NewMetricsHandler(prometheus.NewRegistry(), c, slog.New(slog.DiscardHandler)),
-		"registry": NewMetricsHandler(registryOf(c), NewChecks(nil), slog.New(slog.DiscardHandler)),
+		"registry": NewMetricsHandler(registryOf(c), NewChecks(nil, nil), slog.New(slog.DiscardHandler)),
 	} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()

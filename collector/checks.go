@@ -19,6 +19,7 @@ import (
 // Checks exposes the series of all scheduled checks from one compact record each. It is a prometheus.Collector and a probe.Observer.
 type Checks struct {
 	states func(check string) (record.CheckState, bool)
+	missed func(check string) uint64 // nil = not exposed
 
 	mu    sync.Mutex
 	all   []*series // by name
@@ -32,12 +33,13 @@ type series struct {
 	counters              record.Counters
 }
 
-// NewChecks makes the series of no checks; Apply names them. states gives the state of a check; nil = no states are exposed.
-func NewChecks(states func(check string) (record.CheckState, bool)) *Checks {
+// NewChecks makes the series of no checks; Apply names them. states gives the state of a check, missed at how many of its ticks it was not
+// started; nil = none is exposed.
+func NewChecks(states func(check string) (record.CheckState, bool), missed func(check string) uint64) *Checks {
 	if states == nil {
 		states = func(string) (record.CheckState, bool) { return record.CheckState{}, false }
 	}
-	return &Checks{states: states, plain: true}
+	return &Checks{states: states, missed: missed, plain: true}
 }
 
 // find gives the place of a check in the order of names. The caller holds the lock.
@@ -144,13 +146,14 @@ func (c *Checks) list() []*series {
 type view struct {
 	series
 	state   record.CheckState
+	missed  func(check string) uint64
 	buckets []record.Bucket
 }
 
 // load copies what is held of a check, so that nothing is held up while it is written.
 func (c *Checks) load(v *view, s *series, f *family) {
 	c.mu.Lock()
-	v.series = *s
+	v.series, v.missed = *s, c.missed
 	v.buckets = append(v.buckets[:0], s.counters.Durations.Buckets...)
 	c.mu.Unlock()
 	v.counters.Durations.Buckets = v.buckets

@@ -55,7 +55,7 @@ func someStates(check string) (record.CheckState, bool) {
 
 // someChecks has one that is down, one that is degraded, one never seen.
 func someChecks(t *testing.T) *Checks {
-	c := NewChecks(someStates)
+	c := NewChecks(someStates, func(check string) uint64 { return uint64(len(check)) })
 	c.Apply([]probe.Check{webmail(), plainCheck("New"), plainCheck("DNS")})
 	c.Observe(t.Context(), outcome("Webmail", probe.Up, probe.ReasonNone, 100*time.Millisecond))
 	c.Observe(t.Context(), outcome("Webmail", probe.Down, probe.ReasonTLS, 5*time.Second))
@@ -84,6 +84,7 @@ skywatch_check_results_total{check="Webmail",verdict="inconclusive"} 0
 skywatch_check_results_total{check="Webmail",verdict="up"} 1
 skywatch_check_state_since_timestamp_seconds{check="Webmail"} 1.70000000025e+09
 skywatch_check_up{check="Webmail"} 0
+skywatch_schedule_missed_total{check="Webmail"} 7
 `
 
 // of keeps the samples of one check.
@@ -145,7 +146,7 @@ func TestMetricsHandlerEqualsRegistry(t *testing.T) {
 	}
 	names := headers(get(t, h, "/metrics").Body.String())
 	if want := strings.Fields("a_total skywatch_check_attempts_total skywatch_check_duration_seconds skywatch_check_failures_total skywatch_check_fz_total " +
-		"skywatch_check_info skywatch_check_last_success_timestamp_seconds skywatch_check_results_total skywatch_check_state_since_timestamp_seconds skywatch_check_up z_total"); !cmp.Equal(want, names) {
+		"skywatch_check_info skywatch_check_last_success_timestamp_seconds skywatch_check_results_total skywatch_check_state_since_timestamp_seconds skywatch_check_up skywatch_schedule_missed_total z_total"); !cmp.Equal(want, names) {
 		t.Errorf("families %v, want %v", names, want)
 	}
 }
@@ -193,7 +194,7 @@ func TestNativeHistogram(t *testing.T) {
 }
 
 func TestApplyInheritsFromFormerNames(t *testing.T) {
-	c := NewChecks(nil)
+	c := NewChecks(nil, nil)
 	c.Seed([]record.Counters{{Check: "Mail", Results: [3]uint64{7, 2, 0}, Attempts: 12}})
 	renamed := []probe.Check{{Name: "Webmail", Was: []string{"Mail"}}}
 	c.Apply(renamed)
@@ -227,7 +228,7 @@ func TestSeedGoesOnCounting(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := NewChecks(nil)
+			c := NewChecks(nil, nil)
 			order(c)
 			c.Observe(t.Context(), outcome("Webmail", probe.Down, probe.ReasonTLS, time.Second))
 			text := gathered(t, registryOf(c))
@@ -278,7 +279,7 @@ func TestUncountedResults(t *testing.T) {
 
 func TestScrapeWhileCounting(t *testing.T) {
 	c := someChecks(t)
-	h := NewMetricsHandler(registryOf(NewChecks(nil)), c, slog.New(slog.DiscardHandler))
+	h := NewMetricsHandler(registryOf(NewChecks(nil, nil)), c, slog.New(slog.DiscardHandler))
 	var all sync.WaitGroup
 	for i := range 4 {
 		all.Go(func() {
@@ -309,7 +310,7 @@ func headers(text string) (names []string) {
 }
 
 func TestForeignConfiguredLabel(t *testing.T) {
-	c := NewChecks(nil)
+	c := NewChecks(nil, nil)
 	check := plainCheck("A")
 	check.Labels = map[string]string{"größe": "1"}
 	c.Apply([]probe.Check{check})

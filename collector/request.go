@@ -118,7 +118,7 @@ const (
 
 var errNotANumber = errors.New("not a number")
 
-// timeout gives a probe the scraper's time less the offset, or the module's own if that is shorter; the offset never shortens the latter.
+// timeout reads the scraper's time of the header, which gives the probe its own.
 func (h *handler) timeout(header string, module *probe.Module) (time.Duration, error) {
 	scrape := 0.0
 	if header != "" {
@@ -130,28 +130,33 @@ func (h *handler) timeout(header string, module *probe.Module) (time.Duration, e
 	if math.IsNaN(scrape) {
 		return 0, &strconv.NumError{Func: "ParseFloat", Num: header, Err: errNotANumber}
 	}
+	timeout, short := Timeout(scrape, h.TimeoutOffset, module.Timeout, h.Exact)
+	if short {
+		h.Log.Warn("scrape timeout leaves no time for the probe", "module", module.Name, "offset", h.TimeoutOffset, "timeout", timeout)
+	}
+	return timeout, nil
+}
+
+// Timeout gives a probe the scraper's seconds (0 = it did not say) less the offset, or the module's own time if that is shorter; the offset
+// never shortens the latter. short tells that this left nothing and the probe got a time nevertheless; in exact mode it stays without.
+func Timeout(scrape float64, offset, own time.Duration, exact bool) (timeout time.Duration, short bool) {
 	if scrape == 0 {
 		scrape = defaultScrapeTimeout
 	}
-	left, own := scrape-h.TimeoutOffset.Seconds(), module.Timeout
-	if left < 0 || own > 0 && own.Seconds() < left {
-		return h.atLeast(own, module), nil
+	left := scrape - offset.Seconds()
+	switch {
+	case left < 0 || own > 0 && own.Seconds() < left:
+		timeout = own
+	case left > longestTimeout.Seconds():
+		timeout = longestTimeout
+	default:
+		timeout = time.Duration(math.Round(left * float64(time.Second)))
 	}
-	if left > longestTimeout.Seconds() {
-		return longestTimeout, nil
+	if timeout > 0 || exact {
+		return timeout, false
 	}
-	return h.atLeast(time.Duration(math.Round(left*float64(time.Second))), module), nil
-}
-
-// atLeast keeps a probe from being given no time at all, except where blackbox_exporter's behaviour is asked for.
-func (h *handler) atLeast(timeout time.Duration, module *probe.Module) time.Duration {
-	if timeout > 0 || h.Exact {
-		return timeout
+	if own > 0 {
+		return own, true
 	}
-	timeout = module.Timeout
-	if timeout <= 0 {
-		timeout = shortestTimeout
-	}
-	h.Log.Warn("scrape timeout leaves no time for the probe", "module", module.Name, "offset", h.TimeoutOffset, "timeout", timeout)
-	return timeout
+	return shortestTimeout, true
 }

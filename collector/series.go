@@ -33,19 +33,20 @@ type sample struct {
 
 // families are the per-check series, by name.
 var families = describe([]family{
-	{name: "attempts_total", kind: dto.MetricType_COUNTER, help: "Attempts made, retries included.", each: eachAttempts},
-	{name: "duration_seconds", kind: dto.MetricType_HISTOGRAM, help: "Time taken by the attempts that decided.", each: eachDuration},
-	{name: "failures_total", kind: dto.MetricType_COUNTER, help: "Results that are not up, by reason.", each: eachFailure},
-	{name: "info", kind: dto.MetricType_GAUGE, help: "What is checked, with the configured labels; always 1.", each: eachInfo},
-	{name: "last_success_timestamp_seconds", kind: dto.MetricType_GAUGE, help: "When the last successful result began.", each: eachLastSuccess},
-	{name: "results_total", kind: dto.MetricType_COUNTER, help: "Results, by verdict.", each: eachResult},
-	{name: "state_since_timestamp_seconds", kind: dto.MetricType_GAUGE, ofState: true, help: "When the state of the check began.", each: eachSince},
-	{name: "up", kind: dto.MetricType_GAUGE, ofState: true, help: "Whether the check is up (1) or down (0); absent while unknown.", each: eachUp},
+	{name: "skywatch_check_attempts_total", kind: dto.MetricType_COUNTER, help: "Attempts made, retries included.", each: eachAttempts},
+	{name: "skywatch_check_duration_seconds", kind: dto.MetricType_HISTOGRAM, help: "Time taken by the attempts that decided.", each: eachDuration},
+	{name: "skywatch_check_failures_total", kind: dto.MetricType_COUNTER, help: "Results that are not up, by reason.", each: eachFailure},
+	{name: "skywatch_check_info", kind: dto.MetricType_GAUGE, help: "What is checked, with the configured labels; always 1.", each: eachInfo},
+	{name: "skywatch_check_last_success_timestamp_seconds", kind: dto.MetricType_GAUGE, help: "When the last successful result began.", each: eachLastSuccess},
+	{name: "skywatch_check_results_total", kind: dto.MetricType_COUNTER, help: "Results, by verdict.", each: eachResult},
+	{name: "skywatch_check_state_since_timestamp_seconds", kind: dto.MetricType_GAUGE, ofState: true, help: "When the state of the check began.", each: eachSince},
+	{name: "skywatch_check_up", kind: dto.MetricType_GAUGE, ofState: true, help: "Whether the check is up (1) or down (0); absent while unknown.", each: eachUp},
+	{name: "skywatch_schedule_missed_total", kind: dto.MetricType_COUNTER,
+		help: "Ticks at which a check was not started because its last round still ran or waited.", each: eachMissed},
 })
 
 func describe(all []family) []family {
 	for i := range all {
-		all[i].name = "skywatch_check_" + all[i].name
 		all[i].desc = prometheus.NewDesc(all[i].name, all[i].help, nil, nil)
 	}
 	return all
@@ -108,6 +109,12 @@ func eachUp(v *view, emit func(sample)) {
 		emit(sample{labels: []pair{v.check()}, value: 1})
 	case record.Down:
 		emit(sample{labels: []pair{v.check()}})
+	}
+}
+
+func eachMissed(v *view, emit func(sample)) {
+	if v.missed != nil {
+		emit(sample{labels: []pair{v.check()}, value: float64(v.missed(v.counters.Check))})
 	}
 }
 

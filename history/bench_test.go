@@ -130,3 +130,25 @@ func BenchmarkRecord(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkOutages reads a page of outages from a history of 3800 of them.
+func BenchmarkOutages(b *testing.B) {
+	clock := newTestClock()
+	o := testOptions(b, clock)
+	o.Config.MaxSize = 64 << 20
+	s := openStore(b, o)
+	for first := int64(1); first < 7600; first += 200 {
+		var ts []record.Transition
+		for id := first; id < first+200; id += 2 {
+			_, fall, _ := fallen(id, "check", clock.step(time.Minute), "")
+			rise := record.Transition{ID: id + 1, Check: "check", From: record.Down, To: record.Up, At: clock.step(time.Minute), Incident: id}
+			ts = append(ts, fall, rise)
+		}
+		must(b, s.Record(background, nil, ts, nil))
+	}
+	for b.Loop() {
+		if list, err := s.Outages(background, time.Unix(0, 0), clock.Now(), 500); err != nil || len(list) != 500 {
+			b.Fatal(len(list), err)
+		}
+	}
+}

@@ -9,71 +9,41 @@ import (
 	"encoding/json"
 	"errors"
 	"hash/maphash"
-	"slices"
 
 	"skywatch/internal/record"
 )
 
-// Record commits states, transitions and the intents to tell of them, and takes along what fits of the results that wait. What it is
-// given a second time changes nothing.
+// Record commits states, transitions and the intents to tell of them, and takes along what fits of the results that wait. It is one
+// transaction as far as the write-ahead log has room, else several, of which each has all that belongs to its checks. What it is given a
+// second time changes nothing, so a call that failed may be made again.
 func (s *Store) Record(ctx context.Context, states []record.CheckState, ts []record.Transition, ds []record.Delivery) error {
-	states, ts, ds = slices.Clone(states), slices.Clone(ts), slices.Clone(ds) // a call that hangs outlives its caller
-	return s.commit(ctx, "recording transitions in history", func() error {
-		for {
-			p := s.nextRecord(&states, &ts, &ds)
-			if p == nil {
-				return nil
-			}
-			if err := s.record(p); err != nil {
+	parts := partsOf(states, ts, ds) // copies: a call that hangs outlives its caller
+	return s.commit(ctx, "recording transitions in history", func() error { return s.recordAll(parts) })
+}
+
+// recordAll commits parts, as many in one transaction as fit.
+func (s *Store) recordAll(parts []*recordPart) error {
+	limit := s.geo.txn - 2*reservePages // a batch of results goes along
+	sum := &recordPart{}
+	for _, p := range parts {
+		p.pack(&s.packer, limit)
+		if sum.bytes > 0 && sum.pages()+p.pages() > limit {
+			if err := s.record(sum); err != nil {
 				return err
 			}
+			sum = &recordPart{}
 		}
-	})
-}
-
-// recordPart is what one transaction commits of a call of Record: transitions with their own deliveries and states.
-type recordPart struct {
-	transitions []record.Transition
-	traces      [][]byte // of the transitions
-	deliveries  []record.Delivery
-	states      []record.CheckState
-	pages       int64
-}
-
-// nextRecord takes the next part off what is left; nil = nothing is.
-func (s *Store) nextRecord(states *[]record.CheckState, ts *[]record.Transition, ds *[]record.Delivery) *recordPart {
-	p := &recordPart{pages: reservePages}
-	limit := s.geo.txn - 2*reservePages // a batch of results goes along
-	for len(*ts) > 0 {
-		t := (*ts)[0]
-		trace := s.packer.pack(fitText(t.Trace, traceTextBytes))
-		own, others := split(*ds, func(d record.Delivery) bool { return d.Transition == t.ID })
-		mine, rest := split(*states, func(st record.CheckState) bool { return st.Check == t.Check })
-		cost := 5 + overflowPages(len(trace)) + costOf(len(t.Err)+64*len(t.Changes))/pageFill + 2 + int64(len(own))/16 + statePages(mine)
-		if len(p.transitions) > 0 && p.pages+cost > limit {
-			return p
-		}
-		p.pages += cost
-		p.transitions, p.traces = append(p.transitions, t), append(p.traces, trace)
-		p.deliveries, p.states = append(p.deliveries, own...), append(p.states, mine...)
-		*ts, *ds, *states = (*ts)[1:], others, rest
+		sum.add(p)
 	}
-	for len(*ds) > 0 && p.pages+2 <= limit {
-		p.deliveries, *ds, p.pages = append(p.deliveries, (*ds)[0]), (*ds)[1:], p.pages+2
-	}
-	for len(*states) > 0 && p.pages+statePages((*states)[:1]) <= limit {
-		p.pages += statePages((*states)[:1])
-		p.states, *states = append(p.states, (*states)[0]), (*states)[1:]
-	}
-	if len(p.transitions)+len(p.deliveries)+len(p.states) == 0 {
+	if sum.bytes == 0 {
 		return nil
 	}
-	return p
+	return s.record(sum)
 }
 
 // record commits one part. Where the log has no room for traces, since a reader keeps it from being emptied, it does without them.
 func (s *Store) record(p *recordPart) error {
-	b := s.plan(min(s.geo.txn-p.pages, s.rawPages()))
+	b := s.plan(min(s.geo.txn-p.pages(), s.rawPages()))
 	if b.results.next-s.folded > s.results.slots {
 		b = s.plan(0)
 	}
@@ -85,10 +55,11 @@ func (s *Store) record(p *recordPart) error {
 		}
 		return r.run(p)
 	}
-	err := s.write(p.pages+b.cost(), f)
+	err := s.write(p.pages()+b.cost(), f)
 	if errors.Is(err, errBlocked) {
-		b, p.traces, p.pages = s.plan(0), make([][]byte, len(p.traces)), reservePages
-		err = s.write(p.pages+int64(4*len(p.transitions)+len(p.deliveries)/16+2), f)
+		b = s.plan(0)
+		p.dropTraces(0)
+		err = s.write(p.pages(), f)
 	}
 	if err != nil {
 		return err
@@ -183,18 +154,6 @@ func truth(b bool) int64 {
 		return 1
 	}
 	return 0
-}
-
-// split parts a list in two and leaves it alone.
-func split[T any](list []T, want func(T) bool) (yes, no []T) {
-	for _, v := range list {
-		if want(v) {
-			yes = append(yes, v)
-		} else {
-			no = append(no, v)
-		}
-	}
-	return yes, no
 }
 
 // traceTextBytes bounds the text of a trace; a probe.Trace stays below it.

@@ -16,7 +16,7 @@ import (
 // Load gives what alerting left behind: states, all that is still to be sent, the threads of open incidents.
 func (s *Store) Load(ctx context.Context) (record.Saved, error) {
 	var saved record.Saved
-	err := s.query(ctx, "loading the journal from history", func() (err error) {
+	err := s.consult(ctx, "loading the journal from history", func(querier) (err error) {
 		saved, err = s.loadJournal()
 		return err
 	})
@@ -51,7 +51,7 @@ func (s *Store) loadJournal() (saved record.Saved, err error) {
 	if out.Threads, err = s.loadThreads(); err != nil {
 		return saved, err
 	}
-	out.Transitions, err = s.loadTransitions(`WHERE t.id IN (SELECT transition FROM delivery WHERE message = 0
+	out.Transitions, err = s.loadTransitions(s.db, `WHERE t.id IN (SELECT transition FROM delivery WHERE message = 0
 		OR message IN (SELECT id FROM message WHERE state IN (1, 4))) ORDER BY t.id`)
 	if err != nil {
 		return saved, err
@@ -144,33 +144,27 @@ func (s *Store) loadThreads() (list []record.Thread, err error) {
 	return list, err
 }
 
-// storedTransition is a transition with the id of its trace.
-type storedTransition struct {
-	record.Transition
-	trace int64
-}
-
 const transitionColumns = `t.id, t.name, t.grp, t.module, t.target, t.from_state, t.to_state, t.at, t.noticed, t.gone, t.incident, t.began,
-	t.reason, t.err, t.attempts, t.took, t.changes, t.note, t.trace`
+	t.reason, t.err, t.attempts, t.took, t.changes, t.note`
 
 // loadTransitions selects transitions t, without their traces.
-func (s *Store) loadTransitions(where string, args ...any) ([]record.Transition, error) {
+func (s *Store) loadTransitions(q querier, where string, args ...any) ([]record.Transition, error) {
 	var list []record.Transition
-	err := each(s.db, "SELECT "+transitionColumns+" FROM transition t "+where, args, func(rows *sql.Rows) error {
+	err := each(q, "SELECT "+transitionColumns+" FROM transition t "+where, args, func(rows *sql.Rows) error {
 		t, err := s.scanTransition(rows)
-		list = append(list, t.Transition)
+		list = append(list, t)
 		return err
 	})
 	return list, err
 }
 
-func (s *Store) scanTransition(rows *sql.Rows, also ...any) (storedTransition, error) {
-	var t storedTransition
+func (s *Store) scanTransition(rows *sql.Rows) (record.Transition, error) {
+	var t record.Transition
 	var at, noticed, began, took int64
 	var changes []byte
-	to := append([]any{&t.ID, &t.Check, &t.Group, &t.Module, &t.Target, &t.From, &t.To, &at, &noticed, &t.Gone, &t.Incident, &began,
-		&t.Reason, &t.Err, &t.Attempts, &took, &changes, &t.Note, &t.trace}, also...)
-	if err := rows.Scan(to...); err != nil {
+	err := rows.Scan(&t.ID, &t.Check, &t.Group, &t.Module, &t.Target, &t.From, &t.To, &at, &noticed, &t.Gone, &t.Incident, &began,
+		&t.Reason, &t.Err, &t.Attempts, &took, &changes, &t.Note)
+	if err != nil {
 		return t, err
 	}
 	t.At, t.Noticed, t.Began, t.Took = s.fromNano(at), s.fromNano(noticed), s.fromNano(began), time.Duration(took)

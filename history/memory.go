@@ -25,8 +25,8 @@ type memory struct {
 func (m *memory) Get(key string) (value []byte, ok bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	err := m.store.query(ctx, "reading the memory of a check from history", func() error {
-		return m.store.db.QueryRow("SELECT value FROM memory WHERE name = ? AND target = ? AND key = ?", m.check, m.target, key).Scan(&value)
+	err := m.store.consult(ctx, "reading the memory of a check from history", func(q querier) error {
+		return q.QueryRow("SELECT value FROM memory WHERE name = ? AND target = ? AND key = ?", m.check, m.target, key).Scan(&value)
 	})
 	return value, err == nil
 }

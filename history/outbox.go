@@ -31,9 +31,7 @@ func (s *Store) Seal(ctx context.Context, m record.Message, supersedes []int64) 
 			if m.Kind != record.KindSummary {
 				return nil
 			}
-			_, err := tx.Exec(`INSERT INTO meta (key, value) VALUES ('last_summary', ?)
-				ON CONFLICT (key) DO UPDATE SET value = max(value, excluded.value)`, toNano(m.SealedAt))
-			return err
+			return setMeta(tx, "last_summary", toNano(m.SealedAt))
 		})
 	})
 }

@@ -8,7 +8,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
+	"io/fs"
 	"slices"
 	"time"
 
@@ -17,7 +17,7 @@ import (
 )
 
 // scanStep is how many slots a query reads before it lets others have their turn.
-const scanStep = 20_000
+const scanStep = 10_000
 
 // Results gives the newest results of a check, what is not yet stored included.
 func (s *Store) Results(ctx context.Context, check string, limit int) ([]record.Stored, error) {
@@ -25,9 +25,9 @@ func (s *Store) Results(ctx context.Context, check string, limit int) ([]record.
 	var list []record.Stored
 	marks := ""
 	next := int64(0)
-	err := s.query(ctx, "reading results from history", func() error {
+	err := s.query(ctx, "reading results from history", func(q querier) error {
 		next, list = s.results.next, s.waitingResults(limit, func(p pending) bool { return p.check == check && check != "" })
-		return each(s.db, "SELECT id FROM series WHERE name = ? AND name <> ''", []any{check}, func(rows *sql.Rows) error {
+		return each(q, "SELECT id FROM series WHERE name = ? AND name <> ''", []any{check}, func(rows *sql.Rows) error {
 			var id int64
 			defer func() { ids, marks = append(ids, id), marks+",?" }()
 			return rows.Scan(&id)
@@ -48,7 +48,7 @@ func (s *Store) Recent(ctx context.Context, limit int) ([]record.Stored, error) 
 		if requests {
 			of = &s.requests
 		}
-		err := s.query(ctx, "reading results from history", func() error {
+		err := s.query(ctx, "reading results from history", func(querier) error {
 			next, list = of.next, s.waitingResults(limit, func(p pending) bool { return (p.check == "") == requests })
 			return nil
 		})
@@ -84,13 +84,13 @@ func (s *Store) waitingResults(limit int, want func(pending) bool) []record.Stor
 // scanBack appends the results of a ring before a sequence to a list, newest first, until there are limit of them.
 func (s *Store) scanBack(ctx context.Context, of *ring, to int64, list []record.Stored, limit int, where string, args []any) ([]record.Stored, error) {
 	for more := true; more && len(list) < limit; {
-		err := s.query(ctx, "reading results from history", func() error {
+		err := s.query(ctx, "reading results from history", func(q querier) error {
 			r := *of
 			from := max(r.oldest(), to-scanStep)
 			parts := r.ranges(from, to)
 			slices.Reverse(parts)
 			for _, part := range parts {
-				found, err := s.readResults(r.table, where+" AND seq BETWEEN ? AND ? AND slot BETWEEN ? AND ? ORDER BY slot DESC LIMIT ?",
+				found, err := s.readResults(q, r.table, where+" AND seq BETWEEN ? AND ? AND slot BETWEEN ? AND ? ORDER BY slot DESC LIMIT ?",
 					append(slices.Clone(args), from, to-1, part.first, part.last, limit-len(list)))
 				if err != nil {
 					return err
@@ -107,8 +107,8 @@ func (s *Store) scanBack(ctx context.Context, of *ring, to int64, list []record.
 	return list, nil
 }
 
-func (s *Store) readResults(table, where string, args []any) (list []record.Stored, err error) {
-	err = each(s.db, `SELECT s.name, s.target, s.module, origin, at, took, attempts, verdict, reason, coalesce(t.text, ''),
+func (s *Store) readResults(q querier, table, where string, args []any) (list []record.Stored, err error) {
+	err = each(q, `SELECT s.name, s.target, s.module, origin, at, took, attempts, verdict, reason, coalesce(t.text, ''),
 		CASE WHEN r.trace >= (SELECT min(id) FROM trace) THEN r.trace ELSE 0 END
 		FROM `+table+` r JOIN series s ON s.id = r.series LEFT JOIN text t ON t.id = r.text WHERE 1 `+where, args, func(rows *sql.Rows) error {
 		var r record.Stored
@@ -123,27 +123,32 @@ func (s *Store) readResults(table, where string, args []any) (list []record.Stor
 
 // Transitions gives the newest transitions of a check, or of all checks for "", without their traces.
 func (s *Store) Transitions(ctx context.Context, check string, limit int) (list []record.Transition, err error) {
-	err = s.query(ctx, "reading transitions from history", func() (err error) {
+	err = s.query(ctx, "reading transitions from history", func(q querier) (err error) {
 		where, args := "WHERE name = ? ORDER BY id DESC LIMIT ?", []any{check, limit}
 		if check == "" {
 			where, args = "ORDER BY id DESC LIMIT ?", args[1:]
 		}
-		list, err = s.loadTransitions(where, args...)
+		list, err = s.loadTransitions(q, where, args...)
 		return err
 	})
 	return list, err
 }
 
-// ErrNoTrace is what Trace gives for an id that was never given or whose trace is no longer kept.
-var ErrNoTrace = errors.New("not kept")
+// ErrNoTrace is what Trace gives for an id that was never given or whose trace is no longer kept. It is an fs.ErrNotExist.
+var ErrNoTrace error = noTrace{}
+
+type noTrace struct{}
+
+func (noTrace) Error() string { return "not kept, want one that has not made room for newer ones" }
+func (noTrace) Unwrap() error { return fs.ErrNotExist }
 
 // Trace gives the text of a stored trace.
 func (s *Store) Trace(ctx context.Context, id int64) (text string, err error) {
-	err = s.query(ctx, "reading a trace from history", func() error {
+	err = s.query(ctx, "asking history", func(q querier) error {
 		var body []byte
-		err := s.db.QueryRow("SELECT body FROM trace WHERE id = ?", id).Scan(&body)
+		err := q.QueryRow("SELECT body FROM trace WHERE id = ?", id).Scan(&body)
 		if errors.Is(err, sql.ErrNoRows) {
-			return fmt.Errorf("trace %d: %w", id, ErrNoTrace)
+			return ErrNoTrace
 		}
 		if err == nil {
 			text, err = unpack(body)
@@ -155,19 +160,24 @@ func (s *Store) Trace(ctx context.Context, id int64) (text string, err error) {
 
 // Outages gives the incidents that overlap a span of time, newest first.
 func (s *Store) Outages(ctx context.Context, from, to time.Time, limit int) (list []record.Outage, err error) {
-	err = s.query(ctx, "reading outages from history", func() error {
-		return each(s.db, "SELECT "+transitionColumns+`, coalesce(e.at, 0), CASE WHEN t.trace >= (SELECT min(id) FROM trace) THEN t.trace ELSE 0 END
-			FROM transition t LEFT JOIN transition e ON e.id = (SELECT min(id) FROM transition WHERE incident = t.id AND id > t.id AND to_state <> ?1)
-			WHERE t.incident = t.id AND t.to_state = ?1 AND t.at < ?2 AND (e.at IS NULL OR e.at > ?3) ORDER BY t.id DESC LIMIT ?4`,
-			[]any{int64(record.Down), toNano(to), toNano(from), limit}, func(rows *sql.Rows) error {
-				var end, trace int64
-				t, err := s.scanTransition(rows, &end, &trace)
-				list = append(list, record.Outage{Check: t.Check, From: t.At, To: s.fromNano(end), Reason: t.Reason, Err: t.Err, Trace: trace})
-				return err
-			})
+	err = s.query(ctx, "reading outages from history", func(q querier) error {
+		return each(q, outagesQuery, []any{int64(record.Down), toNano(to), toNano(from), limit}, func(rows *sql.Rows) error {
+			var o record.Outage
+			var began, ended int64
+			err := rows.Scan(&o.Check, &began, &ended, &o.Reason, &o.Err, &o.Trace)
+			o.From, o.To = s.fromNano(began), s.fromNano(ended)
+			list = append(list, o)
+			return err
+		})
 	})
 	return list, err
 }
+
+// outagesQuery says incident <> 0 so that SQLite takes the index that has no others.
+const outagesQuery = `SELECT t.name, t.at, coalesce(e.at, 0), t.reason, t.err, CASE WHEN t.trace >= (SELECT min(id) FROM trace) THEN t.trace ELSE 0 END
+	FROM transition t LEFT JOIN transition e ON e.id = (SELECT id FROM transition WHERE incident = t.id AND incident <> 0 AND id > t.id
+		AND to_state <> ?1 ORDER BY id LIMIT 1)
+	WHERE t.incident = t.id AND t.to_state = ?1 AND t.at < ?2 AND (e.at IS NULL OR e.at > ?3) ORDER BY t.id DESC LIMIT ?4`
 
 // Tallies counts the results that began in [from, to) by check, what is not yet stored included.
 func (s *Store) Tallies(ctx context.Context, from, to time.Time) ([]record.Tally, error) {

@@ -52,6 +52,8 @@ type Store struct {
 	past     func([]record.Counters) // nil once it was called
 	seed     maphash.Seed
 
+	readers chan struct{} // one token: of those who read for people, who holds it may ask for the turn
+
 	turn chan struct{} // one token: who holds it may use what follows
 	db   *sql.DB       // nil while closed
 	lock *os.File
@@ -103,7 +105,7 @@ func New(o Options) *Store { return newStore(o, newEngine()) }
 func newStore(o Options, eng engine) *Store {
 	s := &Store{
 		cfg: o.Config, now: o.Now, loc: o.Location, log: o.Log, geo: newGeometry(o.Config), eng: eng, patience: patience,
-		turn: make(chan struct{}, 1), wake: make(chan struct{}, 1), err: errNotOpen, past: o.Past, seed: maphash.MakeSeed(),
+		readers: make(chan struct{}, 1), turn: make(chan struct{}, 1), wake: make(chan struct{}, 1), err: errNotOpen, past: o.Past, seed: maphash.MakeSeed(),
 		last: map[string]lastResult{}, kept: map[string]record.CheckState{}, renames: map[string]string{},
 	}
 	if s.now == nil {
@@ -150,8 +152,12 @@ func (s *Store) acquire(ctx context.Context) error {
 	case s.turn <- struct{}{}:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("using history %q: busy with another call, want an answer in time: %w", s.cfg.Path, ctx.Err())
+		return s.busy(ctx)
 	}
+}
+
+func (s *Store) busy(ctx context.Context) error {
+	return fmt.Errorf("using history %q: busy with another call, want an answer in time: %w", s.cfg.Path, ctx.Err())
 }
 
 func (s *Store) release() { <-s.turn }

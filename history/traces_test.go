@@ -6,6 +6,7 @@ package history
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"testing"
 	"time"
@@ -93,8 +94,12 @@ func TestOldestTracesGo(t *testing.T) {
 			t.Fatalf("traces have %d bytes, want at most %d", s.traces, s.geo.traces)
 		}
 	}
-	if _, err := s.Trace(t.Context(), 1); !errors.Is(err, ErrNoTrace) {
+	_, err := s.Trace(t.Context(), 1)
+	if !errors.Is(err, ErrNoTrace) || !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the oldest trace: %v, want it gone", err)
+	}
+	if want := `asking history "` + o.Config.Path + `": not kept, want one that has not made room for newer ones`; err.Error() != want {
+		t.Errorf("the oldest trace: %v, want %s", err, want)
 	}
 	if text, err := s.Trace(t.Context(), 100); err != nil || !strings.HasPrefix(text, "100100100") {
 		t.Errorf("the newest trace: %v", err)

@@ -6,7 +6,6 @@ package history
 import (
 	"context"
 	"database/sql"
-	"errors"
 )
 
 // write runs f in a transaction that dirties at most the given number of pages; f may run twice. It needs the turn.
@@ -127,41 +126,4 @@ func (s *Store) checkpoint() error {
 		s.metrics.written.Add(float64(moving * pageSize))
 	}
 	return nil
-}
-
-// query runs f, which only reads. A damaged file is dealt with as for writing.
-func (s *Store) query(ctx context.Context, doing string, f func() error) error {
-	if err := s.acquire(ctx); err != nil {
-		return err
-	}
-	defer s.release()
-	err := s.usable()
-	if err == nil {
-		err = f()
-	}
-	if errors.Is(err, sql.ErrNoRows) || err == nil {
-		return err
-	}
-	return s.explain(doing, s.settle(err))
-}
-
-// each calls scan for every row of a query.
-func each(q querier, query string, args []any, scan func(*sql.Rows) error) error {
-	rows, err := q.Query(query, args...)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		if err := scan(rows); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
-}
-
-// querier is what a database and a transaction have in common.
-type querier interface {
-	Query(query string, args ...any) (*sql.Rows, error)
-	QueryRow(query string, args ...any) *sql.Row
 }

@@ -4,6 +4,7 @@
 package probes
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,6 +23,9 @@ type IPConfig struct {
 	PreferredIPProtocol string `yaml:"preferred_ip_protocol"`
 	IPProtocolFallback  bool   `yaml:"ip_protocol_fallback"`
 	SourceIPAddress     string `yaml:"source_ip_address,omitempty"`
+	Resolver            string `yaml:"resolver,omitempty"`  // DNS server to ask; "" = the system's
+	IPInfo              bool   `yaml:"ip_info,omitempty"`   // whether probe_ip_info is set
+	Addresses           string `yaml:"addresses,omitempty"` // which of several are probed, see addressesFirst
 }
 
 // defaultIPConfig is what a module has that says nothing.
@@ -31,15 +35,19 @@ var (
 	descLookup = &probe.Desc{Name: "probe_dns_lookup_time_seconds", Help: "Time taken to resolve the target's name, in seconds."}
 	descIP     = &probe.Desc{Name: "probe_ip_protocol", Help: "IP version of the address that was probed, 4 or 6; 0 when the name was not resolved."}
 	descIPHash = &probe.Desc{Name: "probe_ip_addr_hash", Help: "FNV-1a hash of the address that was probed, to see it change; 0 when the name was not resolved."}
+	descIPInfo = &probe.Desc{Name: "probe_ip_info", Help: "The address that was probed.", Labels: []string{"ip"}}
 
 	// dialDescs are the metrics that dialer.resolve sets.
-	dialDescs = []*probe.Desc{descLookup, descIP, descIPHash}
+	dialDescs = []*probe.Desc{descLookup, descIP, descIPHash, descIPInfo, descAddressSuccess}
 )
 
 // dialer resolves names by the rules of a module and opens watched connections. It is made by IPConfig.dialer.
 type dialer struct {
 	resolver Resolver
-	wanted   string // ip4 or ip6
+	server   nameServer // that resolver asks; "" = not known
+	info     bool       // whether the address is shown
+	several  string     // addressesAny or addressesAll; "" = one address
+	wanted   string     // ip4 or ip6
 	fallback bool
 	source   netip.Addr // invalid = any
 	warning  string
@@ -47,7 +55,7 @@ type dialer struct {
 
 // dialer checks the keys and makes the dialer they describe. It is for use in Validate.
 func (c IPConfig) dialer(o Options) (dialer, error) {
-	d := dialer{resolver: o.resolver(), fallback: c.IPProtocolFallback}
+	d := dialer{resolver: o.resolver(), info: c.IPInfo, fallback: c.IPProtocolFallback}
 	switch c.PreferredIPProtocol {
 	case "", "ip6":
 		d.wanted = "ip6"
@@ -62,6 +70,20 @@ func (c IPConfig) dialer(o Options) (dialer, error) {
 	}
 	if d.wanted == "" {
 		return dialer{}, fmt.Errorf("preferred_ip_protocol: found %q, want ip4 or ip6", c.PreferredIPProtocol)
+	}
+	switch c.Addresses {
+	case "", addressesFirst:
+	case addressesAny, addressesAll:
+		d.several = c.Addresses
+	default:
+		return dialer{}, fmt.Errorf("addresses: found %q, want first, any or all", c.Addresses)
+	}
+	if c.Resolver != "" {
+		server, err := newNameServer(c.Resolver)
+		if err != nil {
+			return dialer{}, err
+		}
+		d.resolver, d.server = server, server
 	}
 	if c.SourceIPAddress == "" {
 		return d, nil
@@ -87,9 +109,7 @@ func (d dialer) resolveTimed(ctx context.Context, host string, r *probe.Recorder
 	if d.warning != "" {
 		r.Log.Warn(d.warning)
 	}
-	start := time.Now()
-	addr, err := d.lookup(ctx, host)
-	took := time.Since(start)
+	addr, took, err := d.choose(ctx, host)
 	r.Set(descLookup, took.Seconds())
 	r.Set(descIP, ipVersion(addr))
 	r.Set(descIPHash, addrHash(addr))
@@ -98,24 +118,30 @@ func (d dialer) resolveTimed(ctx context.Context, host string, r *probe.Recorder
 	}
 	text := addr.String()
 	r.Fact("address", text)
+	if d.info {
+		r.Set(descIPInfo, 1, text)
+	}
 	r.Log.Debug("resolved target", "host", host, "address", text, "took", took)
 	return addr, took, nil
 }
 
+// choose looks the one address up that is to be probed, unless it is one of several whose turn has come.
+func (d dialer) choose(ctx context.Context, host string) (netip.Addr, time.Duration, error) {
+	if turn, ok := ctx.Value(addressTurnKey{}).(*addressTurn); ok {
+		return turn.take(ctx, d, host)
+	}
+	start := time.Now()
+	addr, err := d.lookup(ctx, host)
+	return addr, time.Since(start), err
+}
+
 func (d dialer) lookup(ctx context.Context, host string) (netip.Addr, error) {
-	network := d.wanted
-	if d.fallback {
-		if literal, err := netip.ParseAddr(host); err == nil {
-			return literal.Unmap(), nil
-		}
-		network = "ip"
+	if addr, ok := d.literal(host); ok {
+		return addr, nil
 	}
-	found, err := d.resolver.LookupNetIP(ctx, network, host)
-	if err == nil && len(found) == 0 {
-		err = errors.New("no addresses")
-	}
+	found, err := d.find(ctx, host)
 	if err != nil {
-		return netip.Addr{}, d.resolveError(ctx, host, err)
+		return netip.Addr{}, err
 	}
 	for _, addr := range found {
 		if addr = addr.Unmap(); addr.Is4() == (d.wanted == "ip4") {
@@ -126,6 +152,31 @@ func (d dialer) lookup(ctx context.Context, host string) (netip.Addr, error) {
 		return netip.Addr{}, d.resolveError(ctx, host, errors.New("no address of the family"))
 	}
 	return found[len(found)-1].Unmap(), nil
+}
+
+// literal tells whether a host is an address that will do.
+func (d dialer) literal(host string) (netip.Addr, bool) {
+	if !d.fallback {
+		return netip.Addr{}, false
+	}
+	addr, err := netip.ParseAddr(host)
+	return addr.Unmap(), err == nil
+}
+
+// find gives all addresses that the resolver knows of the families that will do; there is at least one.
+func (d dialer) find(ctx context.Context, host string) ([]netip.Addr, error) {
+	network := d.wanted
+	if d.fallback {
+		network = "ip"
+	}
+	found, err := d.resolver.LookupNetIP(ctx, network, host)
+	if err == nil && len(found) == 0 {
+		err = errors.New("no addresses")
+	}
+	if err != nil {
+		return nil, d.resolveError(ctx, host, err)
+	}
+	return found, nil
 }
 
 // resolveError says what was looked for. A resolver that gives up by itself is a failure to resolve, not a spent deadline.
@@ -141,8 +192,8 @@ func (d dialer) resolveError(ctx context.Context, host string, err error) error 
 	var dns *net.DNSError
 	if errors.As(err, &dns) {
 		text = dns.Err
-		if dns.Server != "" {
-			text += " (asked " + dns.Server + ")"
+		if server := cmp.Or(string(d.server), dns.Server); server != "" {
+			text += " (asked " + server + ")"
 		}
 	}
 	return probe.Failf(probe.ReasonResolve, "resolving %q: %s, want %s", host, text, want)

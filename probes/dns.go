@@ -57,11 +57,16 @@ var (
 	dnsSerial     = &probe.Desc{Name: "probe_dns_serial", Help: "Serial number of the zone."}
 
 	dnsAlways = []*probe.Desc{dnsAnswer, dnsAuthority, dnsAdditional, dnsSucceeded}
-	dnsDescs  = slices.Concat(dnsAlways, []*probe.Desc{dnsDuration, dnsSerial}, dialDescs)
+	dnsDescs  = slices.Concat(dnsAlways, []*probe.Desc{dnsDuration, dnsSerial}, dialDescs, certDescs)
 )
 
 // Probe succeeds when the response has a valid code and the validators let its records pass.
 func (d *DNS) Probe(ctx context.Context, t probe.Target, r *probe.Recorder) error {
+	return d.dialer.each(ctx, r, func(ctx context.Context, r *probe.Recorder) error { return d.attempt(ctx, t, r) })
+}
+
+// attempt probes one address.
+func (d *DNS) attempt(ctx context.Context, t probe.Target, r *probe.Recorder) error {
 	for _, desc := range dnsAlways {
 		r.Set(desc, 0)
 	}

@@ -66,7 +66,7 @@ func (q *dnsQuery) open(ctx context.Context) (net.Conn, error) {
 		conn.Close()
 		return nil, err
 	}
-	secured, err := startTLS(ctx, conn, conf, q.server, q.r)
+	secured, err := q.TLSConfig.startTLS(ctx, conn, conf, q.server, q.r)
 	if err != nil {
 		conn.Close()
 		return nil, err

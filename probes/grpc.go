@@ -45,7 +45,7 @@ var (
 	grpcServing  = &probe.Desc{Name: "probe_grpc_healthcheck_response", Help: "The serving status that the server answered with: 1 for the one it has.",
 		Labels: []string{"serving_status"}}
 
-	grpcDescs = slices.Concat([]*probe.Desc{grpcDuration, grpcSSL, grpcStatus, grpcServing, descEarliestExpiry, descChainInfo, descTLSVersion}, dialDescs)
+	grpcDescs = slices.Concat([]*probe.Desc{grpcDuration, grpcSSL, grpcStatus, grpcServing, descTLSVersion}, dialDescs, certDescs)
 )
 
 // Validate checks the module.
@@ -72,6 +72,11 @@ func validMetadata(key string, values []string) bool {
 
 // Probe succeeds when the service is serving.
 func (g *GRPC) Probe(ctx context.Context, t probe.Target, r *probe.Recorder) error {
+	return g.dialer.each(ctx, r, func(ctx context.Context, r *probe.Recorder) error { return g.attempt(ctx, t, r) })
+}
+
+// attempt probes one address.
+func (g *GRPC) attempt(ctx context.Context, t probe.Target, r *probe.Recorder) error {
 	r.Set(grpcSSL, 0)
 	r.Set(grpcStatus, 0)
 	r.Phase(grpcDuration, "resolve", 0)

@@ -76,7 +76,7 @@ func (c *grpcCheck) dial(ctx context.Context) (net.Conn, error) {
 
 // secure makes the TLS handshake.
 func (c *grpcCheck) secure(ctx context.Context, conn net.Conn) (*tls.Conn, error) {
-	secured, err := startTLS(ctx, conn, c.tls, c.server, c.r)
+	secured, err := c.TLSConfig.startTLS(ctx, conn, c.tls, c.server, c.r)
 	if err != nil {
 		return nil, c.note(err)
 	}

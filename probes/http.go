@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 
 	"skywatch/internal/probe"
@@ -39,10 +38,13 @@ type HTTP struct {
 	FailIfHeaderMatches       []HeaderMatch     `yaml:"fail_if_header_matches,omitempty"`
 	FailIfHeaderNotMatches    []HeaderMatch     `yaml:"fail_if_header_not_matches,omitempty"`
 	EnableHTTP3               bool              `yaml:"enable_http3,omitempty"`
+	Extract                   []Extract         `yaml:"extract,omitempty"`
 	Client                    HTTPClient        `yaml:",inline"`
 
-	options Options
-	dialer  dialer
+	options  Options
+	dialer   dialer
+	warnings []string
+	cel      []celRule
 }
 
 // newHTTP gives the defaults.
@@ -67,6 +69,7 @@ func (h *HTTP) Validate() (err error) {
 	}
 	if h.NoFollowRedirects != nil {
 		h.Client.FollowRedirects, h.NoFollowRedirects = !*h.NoFollowRedirects, nil
+		h.warnings = append(h.warnings, "no_follow_redirects is deprecated, use follow_redirects")
 	}
 	if h.Body != "" && h.BodyFile != "" {
 		return errors.New("setting body and body_file both are not allowed")
@@ -83,22 +86,13 @@ func (h *HTTP) Validate() (err error) {
 	if err := validateMatches("fail_if_header_not_matches", h.FailIfHeaderNotMatches); err != nil {
 		return err
 	}
-	return h.validateBuild()
-}
-
-// validateBuild refuses what this build leaves out.
-func (h *HTTP) validateBuild() error {
-	switch {
-	case h.EnableHTTP3:
-		return errors.New("enable_http3: HTTP/3 is not part of this build")
-	case slices.Contains(h.ValidHTTPVersions, "HTTP/3.0"):
-		return errors.New("HTTP/3 cannot be used as a valid HTTP version when enable_http3 is false")
-	case h.FailIfBodyJSONMatches != nil:
-		return errors.New("fail_if_body_json_matches_cel: CEL is not part of this build")
-	case h.FailIfBodyJSONNotMatches != nil:
-		return errors.New("fail_if_body_json_not_matches_cel: CEL is not part of this build")
+	if err := h.validateHTTP3(); err != nil {
+		return err
 	}
-	return nil
+	if err := h.validateCEL(); err != nil {
+		return err
+	}
+	return h.validateExtract()
 }
 
 func validateMatches(key string, matches []HeaderMatch) error {

@@ -138,7 +138,7 @@ func (b *httpBody) all() ([]byte, error) {
 	var text bytes.Buffer
 	_, err := text.ReadFrom(io.LimitReader(b, httpMatchBytes+1))
 	if err == nil && text.Len() > httpMatchBytes {
-		err = probe.Failf(probe.ReasonResponse, "reading the body: it is longer than %s, want less to match regular expressions against it",
+		err = probe.Failf(probe.ReasonResponse, "reading the body: it is longer than %s, want less to match it",
 			probe.Bytes(httpMatchBytes))
 	}
 	return text.Bytes(), err

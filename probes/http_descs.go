@@ -21,10 +21,11 @@ var (
 	httpStatusCode    = &probe.Desc{Name: "probe_http_status_code", Help: "Status code of the final response; 0 without one."}
 	httpVersion       = &probe.Desc{Name: "probe_http_version", Help: "HTTP version of the final response."}
 	httpRegexFailed   = &probe.Desc{Name: "probe_failed_due_to_regex", Help: "Whether the probe failed because of a regular expression."}
+	httpCELFailed     = &probe.Desc{Name: "probe_failed_due_to_cel", Help: "Whether the probe failed because of a CEL expression."}
 	httpLastModified  = &probe.Desc{Name: "probe_http_last_modified_timestamp_seconds", Help: "The Last-Modified header of the final response, in unixtime."}
 
 	// httpAlways are set in every probe, to zero where nothing else is known.
 	httpAlways = []*probe.Desc{httpContentLength, httpBodyLength, httpRedirects, httpSSL, httpStatusCode, httpVersion, httpRegexFailed}
 
-	httpDescs = slices.Concat(httpAlways, []*probe.Desc{httpDuration, httpLastModified, descTLSCipher}, dialDescs, tlsDescs)
+	httpDescs = slices.Concat(httpAlways, []*probe.Desc{httpDuration, httpCELFailed, httpLastModified, httpExtract, httpExtractInfo, descTLSCipher}, dialDescs, tlsDescs)
 )

@@ -25,6 +25,7 @@ type httpConns struct {
 	mu     sync.Mutex
 	known  map[string]netip.Addr
 	proxy  string // host and port of the last proxy used; "" = none
+	sealed bool   // whether that one is spoken to over TLS itself
 	open   []*politeConn
 	closed bool
 }
@@ -50,6 +51,16 @@ func (c *httpConns) remember(host string, addr netip.Addr) {
 
 // dial connects to the host that a URL names.
 func (c *httpConns) dial(ctx context.Context, address string) (net.Conn, error) {
+	conn, err := c.connect(ctx, "tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	c.trace.note(func(trip *httpTrip, now time.Time) { trip.connected = now })
+	return c.keep(conn), nil
+}
+
+// connect makes a socket for the host that a URL names.
+func (c *httpConns) connect(ctx context.Context, network, address string) (net.Conn, error) {
 	host, portText, err := net.SplitHostPort(address)
 	if err != nil {
 		return nil, probe.Failf(probe.ReasonConfig, "connecting to %q: %w, want a host and a port", address, err)
@@ -63,12 +74,7 @@ func (c *httpConns) dial(ctx context.Context, address string) (net.Conn, error) 
 		return nil, err
 	}
 	c.trace.note(func(trip *httpTrip, now time.Time) { trip.dialing = now })
-	conn, err := c.dialer.dial(ctx, "tcp", netip.AddrPortFrom(addr, uint16(port)), c.r, httpWireBytes)
-	if err != nil {
-		return nil, err
-	}
-	c.trace.note(func(trip *httpTrip, now time.Time) { trip.connected = now })
-	return c.keep(conn), nil
+	return c.dialer.dial(ctx, network, netip.AddrPortFrom(addr, uint16(port)), c.r, httpWireBytes)
 }
 
 // lookup finds the address of a host once. The way to a proxy is not bound to the family that the target must have.

@@ -75,7 +75,7 @@ func TestHTTPHostileServers(t *testing.T) {
 		{"unfinished chunks", "{}", []probetest.Step{get(), probetest.Send(okHead + "Transfer-Encoding: chunked\r\n\r\n4\r\nfour\r\n")}, probe.ReasonProtocol, "unexpected EOF after 4 bytes"},
 		{"huge body for a regexp", "fail_if_body_matches_regexp: [never]\nbody_size_limit: 32MB",
 			[]probetest.Step{get(), probetest.Send(okHead + "\r\n"), probetest.Endless("a")}, probe.ReasonResponse,
-			"it is longer than 16MiB, want less to match regular expressions against it"},
+			"it is longer than 16MiB, want less to match it"},
 		{"switching protocols", "{}", []probetest.Step{get(), probetest.Send("HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n")}, probe.ReasonResponse, "status 101"},
 		{"HTTP/2 preface", "{}", []probetest.Step{get(), probetest.Send("\x00\x00\x12\x04\x00\x00\x00\x00\x00\x00\x03\r\n")}, probe.ReasonProtocol, "malformed HTTP"},
 	} {

@@ -125,20 +125,43 @@ func (v *httpVerdict) mismatch(format string, a ...any) {
 	v.fail(probe.Failf(probe.ReasonResponse, format, a...))
 }
 
-// body matches the body if that is still of interest, and reads it to the end.
+// body reads the body to its end, keeps it if anything looks at it, and matches it if that is still of interest.
 func (v *httpVerdict) body(body *httpBody, match bool) {
-	if match && len(v.p.FailIfBodyMatches)+len(v.p.FailIfBodyNotMatches) > 0 {
+	regexps := len(v.p.FailIfBodyMatches)+len(v.p.FailIfBodyNotMatches) > 0
+	match = match && (regexps || len(v.p.cel) > 0)
+	var kept []byte
+	if match || v.p.extractsBody() {
 		text, err := body.all()
-		if err != nil {
-			v.p.r.Set(httpRegexFailed, 1)
-			v.fail(err)
+		if match {
+			v.matchAll(text, err, body, regexps)
 		} else {
-			v.matchBody(text, body)
+			v.fail(body.err) // that it is too long to be kept matters to nobody
+		}
+		if err == nil {
+			kept = text
 		}
 	}
+	v.extract(kept)
 	if body.err == nil {
 		v.fail(body.drain())
 	}
+}
+
+// matchAll looks at a body, unless that could not be had, with the regular expressions, and then with CEL if they are content.
+func (v *httpVerdict) matchAll(text []byte, err error, body *httpBody, regexps bool) {
+	switch {
+	case err == nil:
+		v.matchBody(text, body)
+		if v.ok() && len(v.p.cel) > 0 {
+			v.matchJSON(text, body)
+		}
+		return
+	case regexps:
+		v.p.r.Set(httpRegexFailed, 1)
+	default:
+		v.p.r.Set(httpCELFailed, 1)
+	}
+	v.fail(err)
 }
 
 func (v *httpVerdict) matchBody(text []byte, body *httpBody) {
@@ -174,6 +197,9 @@ func (p *httpProbe) broken(ctx context.Context, err error) error {
 		err = u.Err // the rest repeats the URL
 	}
 	trip, reason := p.trace.last(), probe.ReasonOf(err)
+	if !p.conns.toProxy(trip) {
+		p.Client.TLS.refused(p.r, err)
+	}
 	if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
 		reason = probe.ReasonTimeout // half a header that ends there is no error of the peer's
 	}

@@ -35,8 +35,16 @@ type httpProbe struct {
 
 // Probe fetches the target, follows redirects, and judges the final response.
 func (h *HTTP) Probe(ctx context.Context, t probe.Target, r *probe.Recorder) error {
+	return h.dialer.each(ctx, r, func(ctx context.Context, r *probe.Recorder) error { return h.attempt(ctx, t, r) })
+}
+
+// attempt probes one address.
+func (h *HTTP) attempt(ctx context.Context, t probe.Target, r *probe.Recorder) error {
 	for _, d := range httpAlways {
 		r.Set(d, 0)
+	}
+	if len(h.cel) > 0 {
+		r.Set(httpCELFailed, 0)
 	}
 	p := &httpProbe{HTTP: h, r: r, target: t}
 	p.conns = httpConns{dialer: h.dialer, r: r, trace: &p.trace}
@@ -125,6 +133,7 @@ func (p *httpProbe) responded(resp *http.Response) {
 	if resp.TLS != nil {
 		p.r.Set(httpSSL, 1)
 		recordTLS(p.r, resp.TLS, true, p.options.Compat)
+		p.Client.TLS.accepted(p.r, resp.TLS)
 	}
 }
 

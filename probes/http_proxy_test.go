@@ -156,3 +156,14 @@ func TestHTTPProxySOCKS5(t *testing.T) { // RFC 1928
 		t.Errorf("got %s: %s", res.Reason, res.Err)
 	}
 }
+
+// TestHTTPProxyCertificate: the certificate of a proxy is not shown as that of the target.
+func TestHTTPProxyCertificate(t *testing.T) {
+	ca := probetest.NewCA(t)
+	proxy := probetest.Serve(t, probetest.TLS(probetest.Config(ca.Good())))
+	res := fetch(t, httpModule(t, "tls_config: {cert_metrics: [unverified]}\nproxy_url: https://"+proxy.Addr, Options{}), "https://a.example/")
+	if res.Reason != probe.ReasonTLS || !strings.Contains(res.Err, "certificate signed by unknown authority") {
+		t.Errorf("got %s: %s", res.Reason, res.Err)
+	}
+	wantSeries(t, res, map[string]string{"tls_verified{authority}": "absent", "ssl_earliest_cert_expiry": "absent"})
+}

@@ -21,11 +21,11 @@ import (
 	"skywatch/internal/probe"
 )
 
-// parse understands the target as a URL; one without a scheme is an http one.
+// parse understands the target as a URL; one without a scheme is an http one, or an https one for HTTP/3, which is always encrypted.
 func (p *httpProbe) parse() error {
 	text := p.target.Raw()
 	if lower := strings.ToLower(text); !strings.HasPrefix(lower, "http://") && !strings.HasPrefix(lower, "https://") {
-		text = "http://" + text
+		text = p.scheme() + "://" + text
 	}
 	u, err := url.Parse(text)
 	var parse *url.Error
@@ -38,12 +38,23 @@ func (p *httpProbe) parse() error {
 	if u.Hostname() == "" {
 		return probe.Failf(probe.ReasonConfig, "fetching %q: no host, want a URL with one", p.target)
 	}
+	if p.EnableHTTP3 && u.Scheme != "https" {
+		return probe.Failf(probe.ReasonConfig, "fetching %q: HTTP/3 is always encrypted, want an https URL", p.target)
+	}
 	if err := p.CheckHostname(p.target.Hostname); err != nil {
 		return probe.Failf(probe.ReasonConfig, "fetching %q: %w, want one of them", p.target, err)
 	}
 	u.Fragment, u.RawFragment = "", ""
 	p.login, p.url = u.User, withoutUser(u)
 	return nil
+}
+
+// scheme is that of a target which has none.
+func (p *httpProbe) scheme() string {
+	if p.EnableHTTP3 {
+		return "https"
+	}
+	return "http"
 }
 
 // request makes the first request, without what proves who we are.

@@ -23,8 +23,14 @@ type httpRoundTrips struct {
 	first string // host and port of the first URL, as written
 	named *tls.Config
 	plain *tls.Config
-	make  func(conf *tls.Config, secure bool) *http.Transport
-	used  []*http.Transport
+	make  func(conf *tls.Config, secure bool) httpTransport
+	used  []httpTransport
+}
+
+// httpTransport sends a request in one version of HTTP or several.
+type httpTransport interface {
+	http.RoundTripper
+	CloseIdleConnections()
 }
 
 // roundTrips prepares the transports; it fails when a file of tls_config cannot be used.
@@ -36,7 +42,10 @@ func (p *httpProbe) roundTrips(ctx context.Context, req *http.Request) (*httpRou
 	other := named.Clone()
 	other.ServerName = "" // the transport puts the host of the URL
 	return &httpRoundTrips{trace: &p.trace, first: p.url.Host, named: named, plain: other,
-		make: func(conf *tls.Config, secure bool) *http.Transport {
+		make: func(conf *tls.Config, secure bool) httpTransport {
+			if p.EnableHTTP3 {
+				return p.http3(conf)
+			}
 			return p.transport(ctx, conf, secure && p.Client.EnableHTTP2, p.Client.proxy)
 		}}, nil
 }
@@ -110,6 +119,14 @@ func (c *httpConns) through(proxy *url.URL) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.proxy = net.JoinHostPort(proxy.Hostname(), port)
+	c.sealed = proxy.Scheme == "https"
+}
+
+// toProxy tells whether the only handshake of a round trip so far is the one with a proxy.
+func (c *httpConns) toProxy(trip httpTrip) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.sealed && trip.tlsDone.IsZero()
 }
 
 // proxyAnswered judges the answer to CONNECT.

@@ -79,6 +79,11 @@ func (p *ICMP) Validate() (err error) {
 
 // Probe succeeds when the reply comes.
 func (p *ICMP) Probe(ctx context.Context, t probe.Target, r *probe.Recorder) error {
+	return p.dialer.each(ctx, r, func(ctx context.Context, r *probe.Recorder) error { return p.attempt(ctx, t, r) })
+}
+
+// attempt probes one address.
+func (p *ICMP) attempt(ctx context.Context, t probe.Target, r *probe.Recorder) error {
 	for _, phase := range []string{"resolve", "setup", "rtt"} {
 		r.Phase(icmpDuration, phase, 0)
 	}

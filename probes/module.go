@@ -141,6 +141,7 @@ func (e *entry) build(name string, o Options) error {
 	}
 	p, unused := e.sections[kind], maps.Clone(e.sections)
 	delete(unused, kind)
+	o.warn(name, p)
 	e.module = &probe.Module{Name: name, Kind: kind, Timeout: timeout, Prober: p, Secrets: secretsOf(p), Unused: unused}
 	return nil
 }

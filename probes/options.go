@@ -6,10 +6,13 @@ package probes
 import (
 	"context"
 	"io/fs"
+	"log/slog"
 	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
+
+	"skywatch/internal/probe"
 )
 
 // Compat chooses between better behaviour and that of blackbox_exporter where the two differ visibly.
@@ -30,9 +33,10 @@ type Resolver interface {
 // Options is what all probers of a configuration have in common. The zero value works.
 type Options struct {
 	Compat    Compat
-	UserAgent string   // "" = skywatch
-	Resolver  Resolver // nil = net.DefaultResolver
-	ConfigDir string   // where a relative path is looked for when the working directory does not have it; "" = nowhere else
+	UserAgent string       // "" = skywatch
+	Resolver  Resolver     // nil = net.DefaultResolver
+	ConfigDir string       // where a relative path is looked for when the working directory does not have it; "" = nowhere else
+	Log       *slog.Logger // of what is worth a warning at load; nil = nowhere
 
 	pems *pemCache // set by Modules.Build; nil = files are parsed at each use
 }
@@ -49,6 +53,17 @@ func (o Options) resolver() Resolver {
 		return net.DefaultResolver
 	}
 	return o.Resolver
+}
+
+// warn logs what a prober says about its configuration, if anything.
+func (o Options) warn(module string, p probe.Prober) {
+	warner, ok := p.(interface{ Warnings() []string })
+	if !ok || o.Log == nil {
+		return
+	}
+	for _, text := range warner.Warnings() {
+		o.Log.Warn("module is questionable", "module", module, "why", text)
+	}
 }
 
 // locate finds a file of a module: in the working directory, then in the configuration's directory.

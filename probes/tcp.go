@@ -44,6 +44,11 @@ func (p *TCP) Validate() (err error) {
 
 // Probe succeeds when the connection, TLS and the dialogue do.
 func (p *TCP) Probe(ctx context.Context, t probe.Target, r *probe.Recorder) error {
+	return p.dialer.each(ctx, r, func(ctx context.Context, r *probe.Recorder) error { return p.attempt(ctx, t, r) })
+}
+
+// attempt probes one address.
+func (p *TCP) attempt(ctx context.Context, t probe.Target, r *probe.Recorder) error {
 	host, port, err := splitTarget(ctx, t)
 	if err != nil {
 		return err
@@ -88,7 +93,7 @@ func (p *TCP) secure(ctx context.Context, wire net.Conn, host string, t probe.Ta
 	if err != nil {
 		return nil, err
 	}
-	secured, err := startTLS(ctx, wire, conf, t.String(), r)
+	secured, err := p.TLSConfig.startTLS(ctx, wire, conf, t.String(), r)
 	if err != nil {
 		return nil, err
 	}

@@ -11,7 +11,6 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"strings"
 
 	"skywatch/internal/probe"
 )
@@ -31,6 +30,7 @@ type TLSConfig struct {
 	InsecureSkipVerify bool         `yaml:"insecure_skip_verify"`
 	MinVersion         string       `yaml:"min_version,omitempty"`
 	MaxVersion         string       `yaml:"max_version,omitempty"`
+	CertMetrics        []string     `yaml:"cert_metrics,omitempty"` // groups of metrics, see certUnverified
 
 	ca, cert, key *pemText // of the inline texts; set by validate
 	min, max      uint16   // set by validate
@@ -58,6 +58,9 @@ func (c *TLSConfig) validate() error {
 		return errors.New("tls_config: cert without key, want exactly one of key and key_file with a client certificate")
 	case hasKey && !hasCert:
 		return errors.New("tls_config: key without cert, want exactly one of cert and cert_file with a client key")
+	}
+	if err := c.validateCertMetrics(); err != nil {
+		return err
 	}
 	c.ca, c.cert, c.key = inlinePEM(c.CA), inlinePEM(c.Cert), inlinePEM(c.Key.Reveal())
 	return c.validateVersions()
@@ -142,5 +145,5 @@ func startTLS(ctx context.Context, conn net.Conn, conf *tls.Config, server strin
 	case ctx.Err() != nil || errors.Is(err, os.ErrDeadlineExceeded):
 		return nil, probe.Failf(probe.ReasonTimeout, "TLS handshake with %q: not done in time: %w", server, context.DeadlineExceeded)
 	}
-	return nil, probe.Failf(probe.ReasonTLS, "TLS handshake with %q: %s, want a verified connection", server, strings.TrimPrefix(err.Error(), "tls: "))
+	return nil, probe.Failf(probe.ReasonTLS, "TLS handshake with %q: %w, want a verified connection", server, tlsError{err})
 }

@@ -92,7 +92,7 @@ func (p *Unix) secure(ctx context.Context, wire net.Conn, t probe.Target, r *pro
 	if err != nil {
 		return nil, err
 	}
-	secured, err := startTLS(ctx, wire, conf, t.String(), r)
+	secured, err := p.TLSConfig.startTLS(ctx, wire, conf, t.String(), r)
 	if err != nil {
 		return nil, err
 	}

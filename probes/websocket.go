@@ -43,7 +43,7 @@ var (
 	websocketDuration = &probe.Desc{Name: "probe_websocket_duration_seconds", Help: "Duration of each phase, in seconds.", Labels: []string{"phase"}}
 
 	websocketAlways = []*probe.Desc{websocketUpgraded, websocketStatus, websocketRegex}
-	websocketDescs  = slices.Concat(websocketAlways, []*probe.Desc{websocketDuration}, dialDescs)
+	websocketDescs  = slices.Concat(websocketAlways, []*probe.Desc{websocketDuration}, dialDescs, certDescs)
 )
 
 // Validate checks the module.
@@ -64,6 +64,11 @@ func (w *WebSocket) Validate() (err error) {
 
 // Probe succeeds when the connection is upgraded and the dialogue goes as configured.
 func (w *WebSocket) Probe(ctx context.Context, t probe.Target, r *probe.Recorder) error {
+	return w.dialer.each(ctx, r, func(ctx context.Context, r *probe.Recorder) error { return w.attempt(ctx, t, r) })
+}
+
+// attempt probes one address.
+func (w *WebSocket) attempt(ctx context.Context, t probe.Target, r *probe.Recorder) error {
 	u, err := parseWebSocket(t)
 	if err != nil {
 		return err

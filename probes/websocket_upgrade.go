@@ -80,7 +80,7 @@ func (s *websocketProbe) dialTLS(ctx context.Context, network, address string) (
 	if err != nil {
 		return nil, err
 	}
-	secured, err := startTLS(ctx, conn, s.tls, s.target.String(), s.r)
+	secured, err := s.Client.TLS.startTLS(ctx, conn, s.tls, s.target.String(), s.r)
 	if err != nil {
 		conn.Close()
 		return nil, err

@@ -68,21 +68,8 @@ func (p *program) single(cfg *config.Config, module, address, hostname string) (
 			return probe.Check{}, err
 		}
 	}
-	return probe.Check{Module: m, Target: target, Origin: probe.OriginCommand, Timeout: p.timeout(m), Attempts: 1}, nil
-}
-
-const (
-	scrapeTimeout   = 120 * time.Second      // what /probe assumes of a request that does not say
-	shortestTimeout = 100 * time.Millisecond // when nothing is left
-)
-
-// timeout is that of a request without the scraper's header.
-func (p *program) timeout(m *probe.Module) time.Duration {
-	left := scrapeTimeout - p.offset()
-	if left <= 0 || m.Timeout > 0 && m.Timeout < left {
-		left = m.Timeout
-	}
-	return max(left, shortestTimeout)
+	timeout, _ := collector.Timeout(0, p.offset(), m.Timeout, bool(p.exact())) // as a request without the scraper's header
+	return probe.Check{Module: m, Target: target, Origin: probe.OriginCommand, Timeout: timeout, Attempts: 1}, nil
 }
 
 func (p *program) offset() time.Duration {
@@ -99,7 +86,7 @@ func (p *program) showProbe(r probe.Result) error {
 
 // probeOptions is what all probers have in common; the configuration's directory is added as it is read.
 func (p *program) probeOptions() probes.Options {
-	return probes.Options{Compat: p.exact(), UserAgent: "skywatch/" + release()}
+	return probes.Options{Compat: p.exact(), UserAgent: "skywatch/" + release(), Log: p.logger()}
 }
 
 // release is the version that was set when skywatch was built.

@@ -6,8 +6,6 @@ package main
 import (
 	"context"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 )
 
@@ -19,15 +17,12 @@ func (d *daemon) reload() error {
 	return d.live.Reload()
 }
 
-// reloadUnasked reads the configuration again at every SIGHUP and, if that is wanted, at intervals.
+// reloadUnasked reads the configuration again at every SIGHUP, those from before the history was open included, and, if that is wanted, at intervals.
 func (d *daemon) reloadUnasked(ctx context.Context) error {
-	hangups := make(chan os.Signal, 1)
-	signal.Notify(hangups, syscall.SIGHUP)
-	defer signal.Stop(hangups)
 	if !d.waitOpened(ctx) {
 		return nil
 	}
-	return reloadOn(ctx, hangups, d.reloadEvery(), func() {
+	return reloadOn(ctx, d.hangups, d.reloadEvery(), func() {
 		if err := d.reload(); err != nil {
 			d.log.Error("configuration stays as it was", "err", err)
 		}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"math"
 	"os"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -50,6 +51,31 @@ func TestReloadEvery(t *testing.T) {
 		p := program{autoReload: test.on, autoReloadInterval: test.seconds}
 		if got := p.reloadEvery(); got != test.want {
 			t.Errorf("%+v: %s", test, got)
+		}
+	}
+}
+
+// TestChangedHistoryWarns until the settings are again those that the store runs with.
+func TestChangedHistoryWarns(t *testing.T) {
+	const warning = "changed history settings take effect after a restart"
+	d := newTestDaemon(t, "modules: {}\nhistory: {flush_interval: 1m}\n")
+	d.remembering(t)
+	for i, step := range []struct {
+		text string
+		want int // warnings so far
+	}{
+		{"modules: {}\nhistory: {flush_interval: 2m}\n", 1},
+		{"modules: {a: {prober: tcp}}\nhistory: {flush_interval: 2m}\n", 2},
+		{"modules: {}\nhistory: {flush_interval: 1m}\n", 2},
+	} {
+		if err := os.WriteFile(d.live.Current().Path, []byte(step.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.reload(); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Count(d.stderr.String(), warning); got != step.want {
+			t.Errorf("step %d: %d warnings, want %d\n%s", i, got, step.want, d.stderr)
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"skywatch/internal/config"
 	"skywatch/internal/probe"
 )
 
@@ -87,17 +88,20 @@ func TestTimeoutOfASingleAttempt(t *testing.T) {
 	for _, test := range []struct {
 		module time.Duration
 		offset float64
+		compat string
 		want   time.Duration
 	}{
-		{0, 0.5, 119500 * time.Millisecond},
-		{9500 * time.Millisecond, 1, 9500 * time.Millisecond},
-		{200 * time.Second, 0.5, 119500 * time.Millisecond},
-		{5 * time.Second, 200, 5 * time.Second},
-		{0, 200, 100 * time.Millisecond},
+		{0, 0.5, "", 119500 * time.Millisecond},
+		{9500 * time.Millisecond, 1, "", 9500 * time.Millisecond},
+		{200 * time.Second, 0.5, "", 119500 * time.Millisecond},
+		{5 * time.Second, 200, "", 5 * time.Second},
+		{0, 200, "", 100 * time.Millisecond},
+		{0, 200, "exact", 0},
 	} {
-		p := &program{timeoutOffset: test.offset}
-		if got := p.timeout(&probe.Module{Timeout: test.module}); got != test.want {
-			t.Errorf("module %s, offset %v: %s, want %s", test.module, test.offset, got, test.want)
+		p := &program{timeoutOffset: test.offset, compat: test.compat}
+		cfg := &config.Config{Modules: map[string]*probe.Module{"m": {Timeout: test.module}}}
+		if c, err := p.single(cfg, "m", "localhost", ""); err != nil || c.Timeout != test.want {
+			t.Errorf("module %s, offset %v: %v, %s, want %s", test.module, test.offset, err, c.Timeout, test.want)
 		}
 	}
 }

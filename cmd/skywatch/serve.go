@@ -5,11 +5,12 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"math"
 	"net"
+	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -47,6 +48,8 @@ type daemon struct {
 	recent    *collector.Recent
 	runner    *runner
 	scheduler *schedule.Scheduler
+	hangups   <-chan os.Signal
+	listeners []net.Listener
 	opened    chan struct{} // closed once the history was tried and the checks are known
 }
 
@@ -59,12 +62,18 @@ func (p *program) serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP) // before anything that takes time: until then the signal kills
+	defer signal.Stop(hangups)
 	log := p.logger()
 	d, err := p.newDaemon(log)
 	if err != nil {
 		return p.explain(err)
 	}
-	d.place = at
+	d.place, d.hangups = at, hangups
+	if d.listeners, err = web.Listen(p.web); err != nil {
+		return err
+	}
 	log.Info("starting", "version", release(), "config", d.live.Current().Path, "checks", len(d.live.Current().Checks))
 	if err := inOrder(ctx, d.schedule, d.answer, d.answerCommands, d.reloadUnasked, d.alert, d.remember); err != nil {
 		return err
@@ -81,7 +90,11 @@ func (p *program) newDaemon(log *slog.Logger) (*daemon, error) {
 		return nil, err
 	}
 	c := d.live.Current()
-	d.checks = collector.NewChecks(func(check string) (record.CheckState, bool) { return d.alerter.State(check) })
+	running := c.History // as the store is made; no reload changes that
+	d.checks = collector.NewChecks(
+		func(check string) (record.CheckState, bool) { return d.alerter.State(check) },
+		func(check string) uint64 { return d.scheduler.Missed(check) },
+	)
 	d.store = history.New(history.Options{
 		Config: c.History, Location: c.Location, Log: log, Registerer: d.registry, Past: d.checks.Seed,
 	})
@@ -100,7 +113,7 @@ func (p *program) newDaemon(log *slog.Logger) (*daemon, error) {
 			return err
 		}
 		d.adopt(c.Checks)
-		if c.History != d.live.Current().History {
+		if c.History != running {
 			log.Warn("changed history settings take effect after a restart")
 		}
 		return nil
@@ -184,17 +197,7 @@ func (d *daemon) waitOpened(ctx context.Context) bool {
 
 // answer serves HTTP; it does not wait for the history.
 func (d *daemon) answer(ctx context.Context) error {
-	err := web.Serve(ctx, d.handler(), d.web, d.log)
-	var listening *net.OpError
-	switch {
-	case err == nil:
-		return nil
-	case *d.web.WebSystemdSocket:
-		return fmt.Errorf("answering on the socket of systemd: %w", err)
-	case errors.As(err, &listening):
-		return fmt.Errorf("answering on %q: %w, want a free address", *d.web.WebListenAddresses, err)
-	}
-	return fmt.Errorf("answering on %q: %w", *d.web.WebListenAddresses, err)
+	return web.Serve(ctx, d.handler(), d.listeners, d.web, d.log)
 }
 
 // location is the zone in force.

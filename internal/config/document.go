@@ -9,7 +9,6 @@ import (
 	"skywatch/alerting"
 	"skywatch/history"
 	"skywatch/internal/probe"
-	"skywatch/internal/schedule"
 	"skywatch/probes"
 )
 
@@ -65,6 +64,6 @@ func defaults() document {
 		},
 		Alerting: alerting.DefaultConfig(),
 		History:  history.DefaultConfig(),
-		Schedule: scheduling{Concurrency: schedule.DefaultConcurrency},
+		Schedule: scheduling{Concurrency: probe.DefaultConcurrency},
 	}
 }

@@ -134,10 +134,7 @@ func (l *lineLog) emit(r *Recorder) {
 		text = fmt.Sprintf("%s... (%d more bytes)", text[:transcriptLine], more+l.skipped)
 	}
 	l.pending, l.skipped = l.pending[:0], 0
-	r.mu.Lock()
-	sealed := r.sealed
-	r.mu.Unlock()
-	if !sealed {
+	if !r.over() {
 		r.trace.add(Line{At: time.Since(r.trace.start), Level: slog.LevelDebug, Text: fmt.Sprintf("%s %q", l.sign, text)})
 	}
 }

@@ -21,10 +21,7 @@ type traceHandler struct {
 func (h *traceHandler) Enabled(context.Context, slog.Level) bool { return true }
 
 func (h *traceHandler) Handle(ctx context.Context, record slog.Record) error {
-	h.recorder.mu.Lock()
-	sealed := h.recorder.sealed
-	h.recorder.mu.Unlock()
-	if sealed {
+	if h.recorder.over() {
 		return nil
 	}
 	attrs := slices.Clone(h.attrs)

@@ -73,6 +73,9 @@ type Check struct {
 	Was    []string          // former names whose state this check inherits
 }
 
+// DefaultConcurrency is how many probes of checks run at the same time unless configured.
+const DefaultConcurrency = 64
+
 // WorstCase is the longest time the check's attempts may take.
 func (c Check) WorstCase() time.Duration {
 	n := time.Duration(max(c.Attempts, 1))

@@ -25,6 +25,7 @@ type Recorder struct {
 
 	trace        *traceBuffer
 	store, cache Store
+	parent       *Recorder // of a draft; nil otherwise
 
 	mu      sync.Mutex
 	sealed  bool
@@ -99,6 +100,9 @@ func (r *Recorder) Cache() Store { return r.cache }
 
 // track hands a connection to the watchdog of the attempt. It tells whether the attempt still runs.
 func (r *Recorder) track(c net.Conn) bool {
+	if r.parent != nil {
+		return r.parent.track(c)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.sealed {

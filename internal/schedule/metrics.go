@@ -18,30 +18,12 @@ func newLateness() prometheus.Histogram {
 	})
 }
 
-var missedDesc = prometheus.NewDesc("skywatch_schedule_missed_total",
-	"Ticks at which a check was not started because its last round still ran or waited.", []string{"check"}, nil)
-
-// missedCollector gives the missed ticks of all checks straight from their entries: no vector holds a copy per check.
-type missedCollector struct{ s *Scheduler }
-
-// Describe implements prometheus.Collector.
-func (c missedCollector) Describe(ch chan<- *prometheus.Desc) { ch <- missedDesc }
-
-// Collect implements prometheus.Collector.
-func (c missedCollector) Collect(ch chan<- prometheus.Metric) {
-	for check, missed := range c.s.missed() {
-		ch <- prometheus.MustNewConstMetric(missedDesc, prometheus.CounterValue, float64(missed), check)
-	}
-}
-
-func (s *Scheduler) missed() map[string]uint64 {
+// Missed is the number of ticks at which a check was not started because its last round still ran or waited; 0 for one that is not known.
+func (s *Scheduler) Missed(check string) uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	all := make(map[string]uint64, len(s.entries))
-	for name, e := range s.entries {
-		if !e.gone {
-			all[name] = e.missed
-		}
+	if e := s.entries[check]; e != nil {
+		return e.missed
 	}
-	return all
+	return 0
 }

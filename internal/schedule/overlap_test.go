@@ -140,14 +140,14 @@ func TestMetrics(t *testing.T) {
 		time.Sleep(time.Minute)
 		families, err := reg.Gather()
 		b.stop()
-		if err != nil || len(families) != 2 {
-			t.Fatalf("%d families and %v, want 2 and no error", len(families), err)
+		if err != nil || len(families) != 1 {
+			t.Fatalf("%d families and %v, want 1 and no error", len(families), err)
 		}
 		if h := families[0]; h.GetName() != "skywatch_schedule_lateness_seconds" || h.Metric[0].Histogram.GetSampleCount() != 3 {
 			t.Errorf("got %v, want 3 starts in skywatch_schedule_lateness_seconds", h)
 		}
-		if m := families[1]; m.GetName() != "skywatch_schedule_missed_total" || m.Metric[0].Counter.GetValue() != 3 {
-			t.Errorf("got %v, want 3 in skywatch_schedule_missed_total", m)
+		if missed, unknown := b.Missed("a"), b.Missed("b"); missed != 3 || unknown != 0 {
+			t.Errorf("%d ticks of a check missed, %d of one that is not there, want 3 and 0", missed, unknown)
 		}
 	})
 }

@@ -5,6 +5,8 @@ package schedule
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -54,6 +56,18 @@ func (b *bench) begin(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	b.cancel = cancel
 	go func() { b.done <- b.Run(ctx) }()
+}
+
+// missed gives the missed ticks of all checks.
+func (b *bench) missed() map[string]uint64 {
+	b.Scheduler.mu.Lock()
+	names := slices.Collect(maps.Keys(b.entries))
+	b.Scheduler.mu.Unlock()
+	all := make(map[string]uint64)
+	for _, name := range names {
+		all[name] = b.Missed(name)
+	}
+	return all
 }
 
 // stop ends the scheduler and waits for it.

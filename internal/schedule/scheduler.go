@@ -14,9 +14,6 @@ import (
 	"skywatch/internal/probe"
 )
 
-// DefaultConcurrency is how many probes run at the same time unless configured.
-const DefaultConcurrency = 64
-
 // Options is what a Scheduler works with.
 type Options struct {
 	// Run makes the attempts of a check, as probe.Run does, and calls ended once when everything it started has ended: a stray
@@ -24,7 +21,7 @@ type Options struct {
 	Run         func(ctx context.Context, c probe.Check, ended func()) probe.Result
 	Judge       probe.Judge           // sees every result first; nil = changes nothing
 	Observers   []probe.Observer      // see every judged result, in this order; none sees an aborted one
-	Concurrency int                   // probes at the same time; 0 = DefaultConcurrency
+	Concurrency int                   // probes at the same time; 0 = probe.DefaultConcurrency
 	Now         func() time.Time      // wall clock, read once; nil = time.Now
 	Registerer  prometheus.Registerer // nil = no metrics
 }
@@ -59,15 +56,15 @@ func New(o Options) *Scheduler {
 	}
 	s.Limit(o.Concurrency)
 	if o.Registerer != nil {
-		o.Registerer.MustRegister(s.lateness, missedCollector{s})
+		o.Registerer.MustRegister(s.lateness)
 	}
 	return s
 }
 
-// Limit changes how many probes run at the same time; 0 means DefaultConcurrency. Those that run are not stopped.
+// Limit changes how many probes run at the same time; 0 means probe.DefaultConcurrency. Those that run are not stopped.
 func (s *Scheduler) Limit(concurrency int) {
 	if concurrency <= 0 {
-		concurrency = DefaultConcurrency
+		concurrency = probe.DefaultConcurrency
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -57,8 +57,8 @@ func TestTenThousandChecks(t *testing.T) {
 		time.Sleep(2*time.Minute + 10*time.Second)
 		missed := b.missed()
 		b.stop()
-		if len(b.rounds) < 20_000 || b.peak() > DefaultConcurrency {
-			t.Errorf("%d rounds, %d at the same time, want 2 of each check and at most %d", len(b.rounds), b.peak(), DefaultConcurrency)
+		if len(b.rounds) < 20_000 || b.peak() > probe.DefaultConcurrency {
+			t.Errorf("%d rounds, %d at the same time, want 2 of each check and at most %d", len(b.rounds), b.peak(), probe.DefaultConcurrency)
 		}
 		for name, n := range missed {
 			if n > 0 {

@@ -6,6 +6,7 @@ package web
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -23,13 +24,13 @@ const (
 	shutdownTimeout = 3 * time.Second
 )
 
-// Serve answers on all addresses of the flags until ctx ends or one of them fails. Requests that run then have a few seconds to end;
+// Serve answers on what Listen gave until ctx ends or one of it fails, and closes it. Requests that run then have a few seconds to end;
 // Serve returns when all have.
-func Serve(ctx context.Context, h http.Handler, flags *web.FlagConfig, log *slog.Logger) error {
-	return serveAll(ctx, h, flags, log, shutdownTimeout)
+func Serve(ctx context.Context, h http.Handler, listeners []net.Listener, flags *web.FlagConfig, log *slog.Logger) error {
+	return serveAll(ctx, h, listeners, flags, log, shutdownTimeout)
 }
 
-func serveAll(ctx context.Context, h http.Handler, flags *web.FlagConfig, log *slog.Logger, grace time.Duration) error {
+func serveAll(ctx context.Context, h http.Handler, listeners []net.Listener, flags *web.FlagConfig, log *slog.Logger, grace time.Duration) error {
 	requests, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	ctx, stop := context.WithCancel(ctx)
@@ -40,15 +41,14 @@ func serveAll(ctx context.Context, h http.Handler, flags *web.FlagConfig, log *s
 		defer running.Done()
 		h.ServeHTTP(w, r)
 	})
-	parts, err := split(flags, log)
-	if err != nil {
-		return err
-	}
-	failed := make(chan error, len(parts))
-	for _, listen := range parts {
+	failed := make(chan error, len(listeners))
+	for _, l := range listeners {
+		// The toolkit changes the server that it is given, so they cannot share one.
+		listen := func(server *http.Server) error { return web.Serve(l, server, flags, log) }
 		servers.Go(func() {
+			defer l.Close() // when it failed before it served
 			if err := serve(ctx, newServer(requests, counted, log), listen, grace); err != nil {
-				failed <- err
+				failed <- fmt.Errorf("answering on %q: %w", l.Addr(), err)
 				stop()
 			}
 		})
@@ -58,22 +58,6 @@ func serveAll(ctx context.Context, h http.Handler, flags *web.FlagConfig, log *s
 	running.Wait()
 	close(failed)
 	return <-failed // nil when none did
-}
-
-// split gives what answers on each address or socket: the toolkit changes the server that it is given, so they cannot share one.
-func split(flags *web.FlagConfig, log *slog.Logger) (parts []func(*http.Server) error, err error) {
-	if flags.WebSystemdSocket != nil && *flags.WebSystemdSocket {
-		sockets, err := systemdSockets()
-		for _, l := range sockets {
-			parts = append(parts, func(server *http.Server) error { return web.Serve(l, server, flags, log) })
-		}
-		return parts, err
-	}
-	for _, address := range *flags.WebListenAddresses {
-		one := &web.FlagConfig{WebListenAddresses: &[]string{address}, WebSystemdSocket: flags.WebSystemdSocket, WebConfigFile: flags.WebConfigFile}
-		parts = append(parts, func(server *http.Server) error { return web.ListenAndServe(server, one, log) })
-	}
-	return parts, nil
 }
 
 func newServer(requests context.Context, h http.Handler, log *slog.Logger) *http.Server {

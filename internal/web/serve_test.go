@@ -15,7 +15,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -58,7 +57,13 @@ func startWith(t *testing.T, h http.Handler, grace time.Duration, configFile str
 	heard := make(chan string, len(listen))
 	no := false
 	flags := &web.FlagConfig{WebListenAddresses: &listen, WebSystemdSocket: &no, WebConfigFile: &configFile}
-	go func() { s.ended <- serveAll(ctx, h, flags, slog.New(addresses{slog.DiscardHandler, heard}), grace) }()
+	listeners, err := Listen(flags)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		s.ended <- serveAll(ctx, h, listeners, flags, slog.New(addresses{slog.DiscardHandler, heard}), grace)
+	}()
 	for range listen {
 		select {
 		case address := <-heard:
@@ -153,32 +158,6 @@ func TestServeTLS(t *testing.T) {
 	answer.Body.Close()
 	if answer.StatusCode != http.StatusOK || answer.TLS == nil || answer.Header.Get("Strict-Transport-Security") != "max-age=60" {
 		t.Errorf("status %d, TLS %v, headers %v", answer.StatusCode, answer.TLS != nil, answer.Header)
-	}
-}
-
-func TestServeErrors(t *testing.T) {
-	taken, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer taken.Close()
-	yes, no := true, false
-	missing := filepath.Join(t.TempDir(), "none.yml")
-	empty := ""
-	for name, test := range map[string]struct {
-		flags web.FlagConfig
-		want  string
-	}{
-		"address in use":    {web.FlagConfig{WebListenAddresses: &[]string{"127.0.0.1:0", taken.Addr().String()}, WebSystemdSocket: &no, WebConfigFile: &empty}, "address already in use"},
-		"no config file":    {web.FlagConfig{WebListenAddresses: &[]string{"127.0.0.1:0"}, WebSystemdSocket: &no, WebConfigFile: &missing}, "no such file"},
-		"no systemd socket": {web.FlagConfig{WebListenAddresses: &[]string{}, WebSystemdSocket: &yes, WebConfigFile: &empty}, "no socket was handed over, want a start by a socket unit"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			err := Serve(t.Context(), says(""), &test.flags, slog.New(slog.DiscardHandler))
-			if err == nil || !strings.Contains(err.Error(), test.want) {
-				t.Errorf("error %v, want one with %q", err, test.want)
-			}
-		})
 	}
 }
 

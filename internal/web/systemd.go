@@ -28,9 +28,7 @@ func systemdSockets() (all []net.Listener, err error) {
 		l, err := net.FileListener(file) // a copy
 		file.Close()
 		if err != nil {
-			for _, open := range all {
-				open.Close()
-			}
+			closeAll(all)
 			return nil, fmt.Errorf("descriptor %d: %w, want a listening socket", fd, err)
 		}
 		all = append(all, l)

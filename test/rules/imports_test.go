@@ -28,7 +28,7 @@ var mayImport = map[string][]string{
 	"internal/web":       {leaf1, leaf2},
 	"internal/inventory": {leaf1, leaf2},
 	"internal/probetest": {leaf1, leaf2},
-	"internal/config":    {leaf1, leaf2, "probes", "alerting", "history", "internal/schedule"},
+	"internal/config":    {leaf1, leaf2, "probes", "alerting", "history"},
 }
 
 // testsMayImport is what tests of any package may import besides.
