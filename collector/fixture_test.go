@@ -7,8 +7,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"testing"
 	"time"
 
@@ -50,13 +52,31 @@ func refuse(context.Context, probe.Target, *probe.Recorder) error {
 type pickyProber struct{ funcProber }
 
 func (pickyProber) CheckHostname(hostname string) error {
-	if hostname == "mine" {
+	if hostname == "" || hostname == "mine" {
 		return nil
 	}
 	return errors.New("host header defined both in module configuration (mine) and with URL-parameter 'hostname' (" + hostname + ")")
 }
 
+// namelessProber needs a name of the request.
+type namelessProber struct{ funcProber }
+
+func (namelessProber) CheckHostname(hostname string) error {
+	if hostname == "" {
+		return errors.New("query name missing")
+	}
+	return nil
+}
+
 func runProbe(ctx context.Context, c probe.Check) probe.Result { return probe.Run(ctx, c, probe.Env{}) }
+
+// vary knows one parameter, which makes the probe succeed.
+func vary(parameters url.Values) (*probe.Module, error) {
+	if len(parameters) != 3 || parameters.Get("works") == "" {
+		return nil, fmt.Errorf("parameter %q is not allowed", parameters.Encode())
+	}
+	return &probe.Module{Name: "varied", Kind: "dns", Prober: namelessProber{succeed}}, nil
+}
 
 // testOptions has one module per behaviour.
 func testOptions() Options {
@@ -64,6 +84,8 @@ func testOptions() Options {
 		"http_2xx": {Name: "http_2xx", Kind: "http", Prober: funcProber(succeed)},
 		"refuse":   {Name: "refuse", Kind: "tcp", Prober: funcProber(refuse)},
 		"picky":    {Name: "picky", Kind: "http", Prober: pickyProber{succeed}},
+		"nameless": {Name: "nameless", Kind: "dns", Prober: namelessProber{succeed}},
+		"varied":   {Name: "varied", Kind: "dns", Prober: funcProber(refuse), Vary: vary},
 		"short":    {Name: "short", Kind: "tcp", Prober: funcProber(succeed), Timeout: 5 * time.Second},
 	}
 	return Options{

@@ -33,6 +33,9 @@ func TestRefusals(t *testing.T) {
 		{"too large header", "/probe?target=x", "1e400", 500, "Failed to parse timeout from Prometheus header: strconv.ParseFloat: parsing \"1e400\": value out of range\n"},
 		{"no number", "/probe?target=x", "NaN", 500, "Failed to parse timeout from Prometheus header: strconv.ParseFloat: parsing \"NaN\": not a number\n"},
 		{"hostname conflict", "/probe?target=x&module=picky&hostname=theirs", "", 400, "host header defined both in module configuration (mine) and with URL-parameter 'hostname' (theirs)\n"},
+		{"parameter not allowed", "/probe?module=varied&target=x&y=1", "", 400, "parameter \"module=varied&target=x&y=1\" is not allowed\n"},
+		{"hostname of the variant", "/probe?module=varied&target=x&works=1", "", 400, "query name missing\n"},
+		{"hostname missing", "/probe?target=x&module=nameless", "", 400, "query name missing\n"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			w := get(t, NewHandler(testOptions()), test.url, header, test.timeout)

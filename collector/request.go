@@ -25,7 +25,8 @@ type refusal struct {
 	text   string
 }
 
-// HostnameChecker is what a prober has besides Probe when the hostname parameter may contradict its configuration.
+// HostnameChecker is what a prober has besides Probe when the hostname parameter may contradict its configuration, or be needed by it:
+// hostname is "" in a request without one.
 type HostnameChecker interface {
 	CheckHostname(hostname string) error
 }
@@ -50,9 +51,15 @@ func (h *handler) check(r *http.Request) (probe.Check, *refusal) {
 	if address == "" {
 		return probe.Check{}, &refusal{http.StatusBadRequest, "Target parameter is missing"}
 	}
+	if module.Vary != nil {
+		parameters, _ := url.ParseQuery(r.URL.RawQuery) // what cannot be read is not there, as for the parameters above
+		if module, err = module.Vary(parameters); err != nil {
+			return probe.Check{}, &refusal{http.StatusBadRequest, err.Error()}
+		}
+	}
 	target := probe.NewTarget(decodeTarget(address, h.Exact))
 	target.Hostname = parameter(r.URL.RawQuery, "hostname")
-	if checker, ok := module.Prober.(HostnameChecker); ok && target.Hostname != "" {
+	if checker, ok := module.Prober.(HostnameChecker); ok {
 		if err := checker.CheckHostname(target.Hostname); err != nil {
 			return probe.Check{}, &refusal{http.StatusBadRequest, err.Error()}
 		}

@@ -5,6 +5,8 @@ package history
 
 import (
 	"database/sql"
+	"encoding/binary"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
@@ -17,11 +19,11 @@ import (
 
 // noise is a text that does not compress.
 func noise(r *rand.Rand, n int) string {
-	b := make([]byte, n)
-	for i := range b {
-		b[i] = byte(r.Uint32())
+	b := make([]byte, 0, n+8)
+	for len(b) < n {
+		b = binary.LittleEndian.AppendUint64(b, r.Uint64())
 	}
-	return string(b)
+	return string(b[:n])
 }
 
 // boundWatch checks file and log together against the bound.
@@ -40,8 +42,14 @@ func (w *boundWatch) look(when string) {
 	}
 }
 
+var boundNames = flag.Int("bound.names", 3000, "names with which TestBytesAreBoundedAfterEveryCommit fills a store; with 10000 also a larger one")
+
 func TestBytesAreBoundedAfterEveryCommit(t *testing.T) {
-	for _, size := range []probe.Bytes{1 << 20, 3 << 20, 8 << 20} {
+	sizes := []probe.Bytes{1 << 20, 3 << 20}
+	if *boundNames >= 10_000 {
+		sizes = append(sizes, 8<<20)
+	}
+	for _, size := range sizes {
 		t.Run(size.String(), func(t *testing.T) {
 			clock, random := newTestClock(), rand.New(rand.NewPCG(1, uint64(size)))
 			o := testOptions(t, clock)
@@ -63,29 +71,28 @@ func TestBytesAreBoundedAfterEveryCommit(t *testing.T) {
 	}
 }
 
-// fillStore runs 10,000 names with all that grows: new error texts, traces and messages that do not compress, facts, memory.
+// fillStore runs many names with all that grows: new error texts, traces and messages that do not compress, facts, memory.
 func fillStore(t *testing.T, s *Store, clock *testClock, random *rand.Rand) {
-	const names = 10_000
 	id := int64(1)
 	for round := range 2 {
-		for i := range names {
+		for i := range *boundNames {
 			name := fmt.Sprintf("check number %d", i)
 			r := up(name, clock.step(time.Millisecond))
 			if i%10 == 0 {
 				r = down(name, clock.Now(), fmt.Sprintf("dialing %q: refused %d", name, random.Uint64()))
 			}
-			if i%500 == 0 {
+			if i%250 == 0 {
 				r.Trace = probe.TextTrace(noise(random, 64<<10))
 			}
 			s.Observe(t.Context(), r)
 			s.Observe(t.Context(), request(name, clock.Now()))
 			s.Keep([]record.CheckState{{Check: name, Module: fmt.Sprint(round), Facts: []probe.Fact{{Key: "banner", Value: noise(random, 100)}}}})
-			if i%1000 == 0 {
+			if i%300 == 0 {
 				transitionWithMessage(t, s, id, name, clock.Now(), random)
 				id++
 				s.Memory(name, "t").Put("k", []byte(noise(random, 4096)))
 			}
-			if i%2500 == 2499 {
+			if i%1000 == 999 {
 				flushNow(t, s)
 			}
 		}

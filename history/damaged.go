@@ -29,7 +29,7 @@ func (s *Store) setAside(cause error) error {
 	}
 	for _, suffix := range []string{"-shm", "-wal", ""} {
 		if err := s.eng.rename(s.cfg.Path+suffix, aside+suffix); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return fmt.Errorf("setting the damaged file aside: %w", err)
+			return fmt.Errorf("setting the damaged file aside: %w, want a writable directory", bare(err))
 		}
 	}
 	s.forgetTraces()

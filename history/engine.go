@@ -6,6 +6,8 @@ package history
 import (
 	"errors"
 	"fmt"
+	"io/fs"
+	"net"
 	"net/url"
 	"os"
 	"slices"
@@ -20,12 +22,21 @@ type engine struct {
 	size    func(path string) int64         // bytes of a file; 0 when there is none
 	logged  func(path string) int64         // distinct pages in a write-ahead log
 	rename  func(from, to string) error
-	sync    string // PRAGMA synchronous
-	commits func() // told of every commit; nil = nobody
+	create  func(path string, mode fs.FileMode) // an empty file where there is none; nil = not needed
+	sync    string                              // PRAGMA synchronous
+	commits func()                              // told of every commit; nil = nobody
 }
 
 func newEngine() engine {
-	return engine{driver: driverName, code: resultCode, size: fileSize, logged: loggedPages, rename: os.Rename, sync: "FULL"}
+	return engine{driver: driverName, code: resultCode, size: fileSize, logged: loggedPages, rename: os.Rename, create: createFile, sync: "FULL"}
+}
+
+// createFile makes an empty file where there is none, for no other eyes than mode allows. Log and shared memory get the mode of the file
+// from SQLite. Where that fails, opening the file will tell why.
+func createFile(path string, mode fs.FileMode) {
+	if f, err := os.OpenFile(path, os.O_RDONLY|os.O_CREATE, mode); err == nil {
+		f.Close()
+	}
 }
 
 func fileSize(path string) int64 {
@@ -90,6 +101,8 @@ func (e engine) dsn(path string, maxPages int64, m mode) string {
 	}
 	if e.vfs != "" {
 		q.Set("vfs", e.vfs)
+	} else {
+		q.Set("modeof", path) // the mode of what SQLite makes beside it
 	}
 	escaped := strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(path)
 	return "file:" + escaped + "?" + q.Encode()
@@ -129,7 +142,8 @@ func (s *Store) code(err error) (code int, ok bool) {
 	return s.eng.code(err)
 }
 
-// explain says what a failed call means. Errors that are not SQLite's, and those explained already, stay as they are.
+// explain says what a failed call means. Errors that are not SQLite's stay without the path that they repeat, and those explained already as
+// they are.
 func (s *Store) explain(doing string, err error) error {
 	var done *explained
 	if err == nil || errors.As(err, &done) {
@@ -138,7 +152,22 @@ func (s *Store) explain(doing string, err error) error {
 	if code, ok := s.code(err); ok && faultWords[code] != "" {
 		return &explained{fmt.Errorf("%s %q: %s: %w", doing, s.cfg.Path, faultWords[code], err)}
 	}
-	return &explained{fmt.Errorf("%s %q: %w", doing, s.cfg.Path, err)}
+	return &explained{fmt.Errorf("%s %q: %w", doing, s.cfg.Path, bare(err))}
+}
+
+// bare leaves of an error of the operating system what happened: the path is named already.
+func bare(err error) error {
+	switch e := err.(type) {
+	case *fs.PathError:
+		return e.Err
+	case *os.LinkError:
+		return e.Err
+	case *os.SyscallError:
+		return e.Err
+	case *net.OpError:
+		return bare(e.Err)
+	}
+	return err
 }
 
 // explained is an error that already names the file.

@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/ncruces/go-sqlite3"
 
@@ -73,24 +75,27 @@ func TestDiskRefusesInTheMiddle(t *testing.T) {
 // A disk that does not answer costs a caller a second, whatever it does later.
 func TestDiskThatHangs(t *testing.T) {
 	clock := newTestClock()
-	s := openStore(t, testOptions(t, clock))
-	s.patience = patience
-	hang, hung := make(chan struct{}), make(chan struct{}, 1)
-	s.eng.commits = func() { hung <- struct{}{}; <-hang }
-	err := recordFall(s, 1, clock.Now(), "")
-	if err == nil || !strings.Contains(err.Error(), "no answer from the disk, want one in time") {
-		t.Errorf("recording: %v", err)
-	}
-	<-hung
-	s.Observe(t.Context(), up("a", clock.Now())) // does not wait
-	if err := recordFall(s, 2, clock.Now(), ""); err == nil || !strings.Contains(err.Error(), "busy with another call") {
-		t.Errorf("recording beside it: %v", err)
-	}
-	close(hang)
-	must(t, s.acquire(t.Context()))
-	s.eng.commits = nil
-	s.release()
-	must(t, recordFall(s, 1, clock.Now(), ""))
+	o := testOptions(t, clock)
+	synctest.Test(t, func(t *testing.T) {
+		s := newStore(o, newDisk(t).engine())
+		must(t, s.Open(t.Context()))
+		defer s.Close()
+		hang := make(chan struct{})
+		s.eng.commits = func() { <-hang }
+		for id, want := range []string{"no answer from the disk, want one in time", "busy with another call"} {
+			began := time.Now()
+			err := recordFall(s, int64(id+1), clock.Now(), "")
+			if err == nil || !strings.Contains(err.Error(), want) || time.Since(began) != time.Second {
+				t.Errorf("recording took %s: %v, want %s after a second", time.Since(began), err, want)
+			}
+			s.Observe(t.Context(), up("a", clock.Now())) // does not wait
+		}
+		close(hang)
+		must(t, s.acquire(t.Context()))
+		s.eng.commits = nil
+		s.release()
+		must(t, recordFall(s, 1, clock.Now(), ""))
+	})
 }
 
 func TestDamagedFileIsSetAside(t *testing.T) {
@@ -186,8 +191,9 @@ func TestRefusals(t *testing.T) {
 		o.Config.Path = filepath.Join(t.TempDir(), "missing", "x.db")
 		s := New(o)
 		defer s.Close()
-		if err := s.Open(t.Context()); !errors.Is(err, os.ErrNotExist) {
-			t.Errorf("opening: %v", err)
+		want := `opening history "` + o.Config.Path + `": making "` + o.Config.Path + `.lock": no such file or directory, want a writable directory`
+		if err := s.Open(t.Context()); !errors.Is(err, os.ErrNotExist) || err.Error() != want {
+			t.Errorf("opening: %v, want %s", err, want)
 		}
 	})
 	for name, c := range map[string]struct{ change, want string }{

@@ -21,12 +21,12 @@ func (s *Store) takeLock() error {
 	}
 	f, err := os.OpenFile(s.cfg.Path+".lock", os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return err
+		return fmt.Errorf("making %q: %w, want a writable directory", s.cfg.Path+".lock", bare(err))
 	}
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		defer f.Close()
 		if !errors.Is(err, unix.EWOULDBLOCK) {
-			return fmt.Errorf("locking %q: %w", f.Name(), err)
+			return fmt.Errorf("locking %q: %w, want a file system that locks files", f.Name(), err)
 		}
 		return fmt.Errorf("in use by %s, want it for this process alone", holder(f))
 	}
@@ -59,16 +59,16 @@ func Listen(path string) (net.Listener, error) {
 	name := path + ".sock"
 	if info, err := os.Lstat(name); err == nil && info.Mode()&os.ModeSocket != 0 {
 		if err := os.Remove(name); err != nil {
-			return nil, fmt.Errorf("listening on %q: removing the old socket: %w", name, err)
+			return nil, fmt.Errorf("listening on %q: removing the old socket: %w, want a writable directory", name, bare(err))
 		}
 	}
 	l, err := net.Listen("unix", name)
 	if err != nil {
-		return nil, fmt.Errorf("listening on %q: %w", name, err)
+		return nil, fmt.Errorf("listening on %q: %w, want a short path, free, in a writable directory", name, bare(err))
 	}
 	if err := os.Chmod(name, 0o600); err != nil {
 		l.Close()
-		return nil, fmt.Errorf("listening on %q: %w", name, err)
+		return nil, fmt.Errorf("listening on %q: %w, want a file system with modes", name, bare(err))
 	}
 	return l, nil
 }

@@ -8,6 +8,7 @@ import (
 	"database/sql"
 	"encoding/binary"
 	"fmt"
+	"io/fs"
 	"os"
 	"time"
 )
@@ -57,9 +58,16 @@ func (s *Store) openedFirst() {
 	s.tellPast()
 }
 
+// privateMode is that of a new file: traces and the texts of mails are in it. One that is there keeps the mode it has, since somebody may
+// have opened it up to a group on purpose; so do a copy of it and one that is set aside.
+const privateMode fs.FileMode = 0o600
+
 func (s *Store) openFile() error {
 	if err := s.refuseForeign(); err != nil {
 		return err
+	}
+	if s.eng.create != nil {
+		s.eng.create(s.cfg.Path, privateMode)
 	}
 	err := s.connect(modeWrite)
 	if s.failed(err, codeCantOpen, codeIO, codeProtocol) || err == errNoWAL {
@@ -223,7 +231,7 @@ func OpenReadOnly(ctx context.Context, o Options) (*Store, error) {
 	s.readOnly = true
 	s.err = errReadOnly
 	if _, err := os.Stat(s.cfg.Path); err != nil {
-		return nil, fmt.Errorf("opening history %q: %w", s.cfg.Path, err)
+		return nil, fmt.Errorf("opening history %q: %w, want the file of a daemon that has run", s.cfg.Path, bare(err))
 	}
 	if err := s.openToRead(ctx); err != nil {
 		s.closeFile()

@@ -5,8 +5,12 @@ package history
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
+
+// endTime is how long the end of the process waits for the disk.
+const endTime = 10 * time.Second
 
 // The pace of attempts to make the store take writes again.
 const (
@@ -15,8 +19,35 @@ const (
 )
 
 // Run commits what waits every flush_interval, and earlier when much does; it opens the file when that has not succeeded yet or must be
-// done again. When ctx ends it commits all that waits, closes the file and gives up the lock.
+// done again. When ctx ends it commits all that waits, closes the file and gives up the lock; a disk that does not answer is given up
+// after endTime, and what waits is lost then.
 func (s *Store) Run(ctx context.Context) error {
+	ended := make(chan error, 1)
+	go func() { ended <- s.run(ctx) }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	timer := time.NewTimer(endTime)
+	defer timer.Stop()
+	select {
+	case err := <-ended:
+		return err
+	case <-timer.C:
+		return s.unstored()
+	}
+}
+
+// unstored says what is lost with a disk that does not answer.
+func (s *Store) unstored() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return fmt.Errorf("closing history %q: no answer from the disk within %s, %d results and %d states are not stored, want a working disk",
+		s.cfg.Path, endTime, len(s.queue.rows), len(s.kept))
+}
+
+func (s *Store) run(ctx context.Context) error {
 	interval := time.Duration(s.cfg.FlushInterval)
 	timer := time.NewTimer(s.pause(0, interval))
 	defer timer.Stop()

@@ -104,6 +104,36 @@ func TestRunTriesAgain(t *testing.T) {
 	})
 }
 
+// A disk that hangs does not keep the process from ending.
+func TestRunEndsOnADiskThatHangs(t *testing.T) {
+	o := testOptions(t, newTestClock())
+	for name, at := range map[string]time.Duration{"at the end": 0, "while it flushes": time.Minute + time.Second} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStore(o, newDisk(t).engine())
+				must(t, s.Open(t.Context()))
+				hang := make(chan struct{})
+				s.eng.commits = func() { <-hang }
+				ctx, cancel := context.WithCancel(t.Context())
+				ended := make(chan error)
+				go func() { ended <- s.Run(ctx) }()
+				s.Observe(ctx, up("a", time.Now()))
+				s.Keep([]record.CheckState{{Check: "a"}})
+				time.Sleep(at)
+				synctest.Wait()
+				began := time.Now()
+				cancel()
+				want := `closing history "` + o.Config.Path + `": no answer from the disk within 10s, 1 results and 1 states are not stored, want a working disk`
+				if err := <-ended; err == nil || err.Error() != want || time.Since(began) != endTime {
+					t.Errorf("after %s: %v, want %s", time.Since(began), err, want)
+				}
+				close(hang)
+				synctest.Wait() // the disk answers at last
+			})
+		})
+	}
+}
+
 func TestMetrics(t *testing.T) {
 	clock := newTestClock()
 	o := testOptions(t, clock)
@@ -155,8 +185,9 @@ func gather(t testing.TB, registry *prometheus.Registry) map[string]float64 {
 func TestReadOnly(t *testing.T) {
 	clock := newTestClock()
 	o := testOptions(t, clock)
-	if _, err := OpenReadOnly(t.Context(), o); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("without a file: %v", err)
+	want := `opening history "` + o.Config.Path + `": no such file or directory, want the file of a daemon that has run`
+	if _, err := OpenReadOnly(t.Context(), o); !errors.Is(err, os.ErrNotExist) || err.Error() != want {
+		t.Errorf("without a file: %v, want %s", err, want)
 	}
 	s := openStore(t, o)
 	must(t, recordFall(s, 1, clock.Now(), "t"))
@@ -215,8 +246,9 @@ func TestListen(t *testing.T) {
 	}
 	must(t, os.Remove(path+".sock"))
 	must(t, os.WriteFile(path+".sock", []byte("precious"), 0o600))
-	if _, err := Listen(path); err == nil || !strings.HasPrefix(err.Error(), `listening on "`+path+`.sock": `) {
-		t.Errorf("listening over a file: %v", err)
+	want := `listening on "` + path + `.sock": address already in use, want a short path, free, in a writable directory`
+	if _, err := Listen(path); err == nil || err.Error() != want {
+		t.Errorf("listening over a file: %v, want %s", err, want)
 	}
 }
 

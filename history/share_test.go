@@ -21,12 +21,12 @@ func TestFinishedAlertsGoPendingOnesStay(t *testing.T) {
 	o := testOptions(t, clock)
 	o.Config.MaxSize = 1 << 20
 	s := openOn(t, o, newDisk(t).engine())
-	for id := int64(1); id <= 250; id++ {
+	for id := int64(1); id <= 120; id++ {
 		st, tr, ds := fallen(id, fmt.Sprint("check", id%7), clock.step(time.Second), "")
 		if id != 3 {
 			st.Incident = 0
 		}
-		tr.Err = noise(testRandom(id), 200)
+		tr.Err = noise(testRandom(id), 500)
 		must(t, s.Record(t.Context(), []record.CheckState{st}, []record.Transition{tr}, ds))
 		if id == 2 {
 			continue // never sealed
@@ -49,7 +49,7 @@ func TestFinishedAlertsGoPendingOnesStay(t *testing.T) {
 	for _, tr := range list {
 		ids[tr.ID] = true
 	}
-	for id, want := range map[int64]bool{1: false, 2: true, 4: true, 5: false, 250: true} {
+	for id, want := range map[int64]bool{1: false, 2: true, 4: true, 5: false, 120: true} {
 		if ids[id] != want {
 			t.Errorf("transition %d is there: %v, want %v", id, ids[id], want)
 		}
@@ -106,15 +106,15 @@ func TestLoweredMaxSize(t *testing.T) {
 	o.Config.MaxSize = 16 << 20
 	s := openStore(t, o)
 	for id := int64(1); id <= 60; id++ {
-		for range 1000 {
+		for range 120 {
 			s.Observe(t.Context(), up("a", clock.step(time.Second)))
 		}
 		flushNow(t, s)
-		must(t, recordFall(s, id, clock.Now(), noise(testRandom(id), 60<<10)))
+		must(t, recordFall(s, id, clock.Now(), noise(testRandom(id), 90<<10)))
 	}
 	counters := pastOf(t, s)
 	must(t, s.Close())
-	if size := s.eng.size(o.Config.Path); size < 4<<20 {
+	if size := s.eng.size(o.Config.Path); size < 2<<20 {
 		t.Fatalf("the file has %d bytes, want more for this test", size)
 	}
 	o.Config.MaxSize = 1 << 20

@@ -46,6 +46,10 @@ func (s *Store) copySmaller(name string) error {
 	if err := os.Remove(name); err != nil && !os.IsNotExist(err) {
 		return err
 	}
+	if info, err := os.Stat(s.cfg.Path); err == nil && s.eng.create != nil {
+		s.eng.create(name, privateMode)
+		os.Chmod(name, info.Mode().Perm()) // what fails leaves the copy for the owner alone
+	}
 	if _, err := s.db.Exec("VACUUM INTO ?", name); err != nil {
 		os.Remove(name)
 		return err

@@ -92,9 +92,9 @@ type file struct {
 }
 
 var (
-	errNotOpen  = errors.New("not open yet")
-	errReadOnly = errors.New("opened for reading only")
-	errClosed   = errors.New("closed")
+	errNotOpen  = errors.New("not open yet, want to be asked later")
+	errReadOnly = errors.New("opened for reading only, want no change")
+	errClosed   = errors.New("closed, want no more calls")
 	errBlocked  = errors.New("another process reads in it and keeps the write-ahead log from being emptied, want it to end")
 	errNoRoom   = errors.New("no room left within max_size, want a larger one")
 )
@@ -163,7 +163,7 @@ func (s *Store) busy(ctx context.Context) error {
 func (s *Store) release() { <-s.turn }
 
 // commit runs a writing call while holding the turn. It returns within patience whatever the disk does; a call that outlasts it keeps
-// the turn until it ends, which Run waits for when it closes the store, and its outcome is not known to the caller.
+// the turn until it ends, which Run waits for when it closes the store, though not for ever, and its outcome is not known to the caller.
 func (s *Store) commit(ctx context.Context, doing string, f func() error) error {
 	ctx, cancel := context.WithTimeout(ctx, s.patience)
 	defer cancel()

@@ -39,8 +39,10 @@ func (c candidate) echoedSecret(t *testing.T) {
 		wantSecretFree(t, res, text)
 	}
 	server := c.serve(t)
-	res := runProbe(t, t.Context(), &m, withUserinfo(c.target(server.Addr), "hunter22"), long)
-	wantSecretFree(t, res, "hunter22")
+	for _, password := range []string{"hunter22", "hunter22/x", "x/hunter22", "hunter22?x", "x#hunter22", "hunter22:x/y@z"} {
+		res := runProbe(t, t.Context(), &m, withUserinfo(c.target(server.Addr), password), long)
+		wantSecretFree(t, res, "hunter22")
+	}
 }
 
 func withUserinfo(target, password string) string {

@@ -8,6 +8,7 @@ package probes
 import (
 	"context"
 	"net/netip"
+	"net/url"
 	"slices"
 	"time"
 
@@ -22,9 +23,11 @@ func init() { register("dns", newDNS, dnsDescs...) }
 type DNS struct {
 	IPConfig           `yaml:",inline"`
 	DNSOverTLS         bool      `yaml:"dns_over_tls,omitempty"`
+	HTTPSPath          string    `yaml:"https_path,omitempty"`
 	TLSConfig          TLSConfig `yaml:"tls_config,omitempty"`
 	QueryClass         string    `yaml:"query_class,omitempty"`
 	QueryName          string    `yaml:"query_name,omitempty"`
+	FromRequest        bool      `yaml:"query_name_from_request,omitempty"` // the hostname parameter goes before QueryName
 	QueryType          string    `yaml:"query_type,omitempty"`
 	RecursionDesired   bool      `yaml:"recursion_desired"`
 	TransportProtocol  string    `yaml:"transport_protocol,omitempty"`
@@ -35,7 +38,8 @@ type DNS struct {
 
 	options  Options
 	dialer   dialer
-	question dns.Question
+	question dns.Question // without a name if only the request has one
+	path     *url.URL     // of HTTPSPath
 	rcodes   []int
 	unusable dnsFault // only with Exact
 }
@@ -80,6 +84,9 @@ func (d *DNS) attempt(ctx context.Context, t probe.Target, r *probe.Recorder) er
 	if err != nil {
 		return err
 	}
+	if err := q.name(t); err != nil {
+		return err
+	}
 	response, err := q.ask(ctx)
 	if err != nil {
 		return err
@@ -90,11 +97,7 @@ func (d *DNS) attempt(ctx context.Context, t probe.Target, r *probe.Recorder) er
 
 // prepare finds the server.
 func (d *DNS) prepare(ctx context.Context, t probe.Target, r *probe.Recorder) (*dnsQuery, error) {
-	standard := uint16(53)
-	if d.DNSOverTLS {
-		standard = 853
-	}
-	host, port, bad := splitOptionalPort(ctx, t, t.Raw(), standard)
+	host, port, bad := splitOptionalPort(ctx, t, t.Raw(), d.standardPort())
 	start := time.Now()
 	addr, err := d.dialer.resolve(ctx, host, r)
 	if bad != nil {
@@ -107,12 +110,17 @@ func (d *DNS) prepare(ctx context.Context, t probe.Target, r *probe.Recorder) (*
 	if d.unusable.secure != nil {
 		return nil, probe.Failf(probe.ReasonConfig, "querying %q: %w", t, d.unusable.secure)
 	}
-	return &dnsQuery{DNS: d, r: r, host: host, address: netip.AddrPortFrom(addr, port), server: joinHostPort(host, port), what: d.what()}, nil
+	return &dnsQuery{DNS: d, r: r, host: host, address: netip.AddrPortFrom(addr, port), server: joinHostPort(host, port), question: d.question}, nil
 }
 
-// what is the question for errors and the trace.
-func (d *DNS) what() string {
-	return d.question.Name + " " + dns.ClassToString[d.question.Qclass] + " " + dns.TypeToString[d.question.Qtype]
+func (d *DNS) standardPort() uint16 {
+	switch {
+	case d.DNSOverTLS:
+		return 853
+	case d.TransportProtocol == "https":
+		return 443
+	}
+	return 53
 }
 
 // CheckTarget tells why no check can aim at t; nil when one can.

@@ -8,9 +8,14 @@ package probes
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"regexp"
+	"slices"
+	"strings"
 
 	"github.com/miekg/dns"
+
+	"skywatch/internal/probe"
 )
 
 // RRRules are the validators of one section of a response. A record is matched in the form of a zone file, separated by tabs:
@@ -43,6 +48,9 @@ func (d *DNS) Validate() (err error) {
 	if err := d.TLSConfig.validate(); err != nil {
 		return err
 	}
+	if err := d.validateHTTPS(); err != nil {
+		return err
+	}
 	d.unusable = dnsFault{transport: d.validateTransport(), rules: d.validateRules()}
 	if d.DNSOverTLS && d.TransportProtocol == "udp" {
 		d.unusable.secure = errors.New("dns_over_tls: transport_protocol is udp, want tcp")
@@ -59,10 +67,10 @@ func (d *DNS) Validate() (err error) {
 }
 
 func (d *DNS) validateQuestion() error {
-	if d.QueryName == "" {
+	if d.QueryName == "" && !d.FromRequest {
 		return errors.New("query name must be set for DNS module")
 	}
-	if _, ok := dns.IsDomainName(d.QueryName); !ok {
+	if _, ok := dns.IsDomainName(d.QueryName); !ok && d.QueryName != "" {
 		return fmt.Errorf("query_name: found %q, want a domain name", d.QueryName)
 	}
 	qtype, ok := dns.StringToType[d.QueryType]
@@ -77,12 +85,53 @@ func (d *DNS) validateQuestion() error {
 	return nil
 }
 
+// CheckHostname tells why the hostname parameter of a request, or that there is none, cannot be used with this module.
+func (d *DNS) CheckHostname(hostname string) error {
+	switch {
+	case !d.FromRequest, hostname == "" && d.QueryName != "":
+		return nil
+	case hostname == "":
+		return errors.New("query name neither in module configuration (query_name) nor in URL-parameter 'hostname', want one of them")
+	}
+	if _, ok := dns.IsDomainName(hostname); !ok {
+		return fmt.Errorf("URL-parameter 'hostname': found %s, want a domain name", probe.Evidence(hostname))
+	}
+	return nil
+}
+
+func (d *DNS) withHostname(hostname string) probe.Prober {
+	if !d.FromRequest {
+		return d
+	}
+	shown := *d
+	shown.QueryName = hostname
+	return &shown
+}
+
 func (d *DNS) validateTransport() error {
 	if d.TransportProtocol == "" {
 		d.TransportProtocol = "udp"
 	}
-	if d.TransportProtocol != "udp" && d.TransportProtocol != "tcp" {
-		return fmt.Errorf("transport_protocol: found %q, want udp or tcp", d.TransportProtocol)
+	if !slices.Contains([]string{"udp", "tcp", "https"}, d.TransportProtocol) {
+		return fmt.Errorf("transport_protocol: found %q, want udp, tcp or https", d.TransportProtocol)
+	}
+	return nil
+}
+
+// validateHTTPS checks what blackbox_exporter does not have.
+func (d *DNS) validateHTTPS() (err error) {
+	switch {
+	case d.TransportProtocol == "https" && d.DNSOverTLS:
+		return errors.New("dns_over_tls: transport_protocol is https, which has TLS of its own, want only one of them")
+	case d.TransportProtocol == "https" && d.HTTPSPath == "":
+		d.HTTPSPath = "/dns-query"
+	case d.HTTPSPath == "":
+		return nil
+	case d.TransportProtocol != "https":
+		return fmt.Errorf("https_path: transport_protocol is %s, want https", d.TransportProtocol)
+	}
+	if d.path, err = url.ParseRequestURI(d.HTTPSPath); err != nil || !strings.HasPrefix(d.HTTPSPath, "/") {
+		return fmt.Errorf("https_path: found %q, want a path such as /dns-query", d.HTTPSPath)
 	}
 	return nil
 }

@@ -28,13 +28,19 @@ func prepared(t *testing.T, d *DNS, target string) (q *dnsQuery, err error) {
 func TestDNSRefusesAtLoad(t *testing.T) {
 	const q = "query_name: example.com"
 	for section, want := range map[string]string{
-		"{}":                                "query name must be set for DNS module",
-		"{query_type: A}":                   "query name must be set for DNS module",
-		"{query_name: a..b}":                `query_name: found "a..b", want a domain name`,
-		"{" + q + ", query_type: a}":        "query type 'a' is not valid, want a type in upper case such as A, AAAA, MX or ANY",
-		"{" + q + ", query_type: TYPE1}":    "query type 'TYPE1' is not valid, want a type in upper case such as A, AAAA, MX or ANY",
-		"{" + q + ", query_class: XX}":      "query class 'XX' is not valid, want a class in upper case such as IN or CH",
-		"{" + q + ", tls_config: {key: x}}": "tls_config: key without cert, want exactly one of cert and cert_file with a client key",
+		"{}":                                             "query name must be set for DNS module",
+		"{query_type: A}":                                "query name must be set for DNS module",
+		"{query_name: a..b}":                             `query_name: found "a..b", want a domain name`,
+		"{" + q + ", query_type: a}":                     "query type 'a' is not valid, want a type in upper case such as A, AAAA, MX or ANY",
+		"{" + q + ", query_type: TYPE1}":                 "query type 'TYPE1' is not valid, want a type in upper case such as A, AAAA, MX or ANY",
+		"{" + q + ", query_class: XX}":                   "query class 'XX' is not valid, want a class in upper case such as IN or CH",
+		"{" + q + ", tls_config: {key: x}}":              "tls_config: key without cert, want exactly one of cert and cert_file with a client key",
+		"{query_name_from_request: true, query_type: a}": "query type 'a' is not valid, want a type in upper case such as A, AAAA, MX or ANY",
+		"{" + q + ", https_path: /q}":                    "https_path: transport_protocol is udp, want https",
+		"{" + q + ", transport_protocol: https, https_path: dns-query}":     `https_path: found "dns-query", want a path such as /dns-query`,
+		"{" + q + ", transport_protocol: https, https_path: 'https://x/y'}": `https_path: found "https://x/y", want a path such as /dns-query`,
+		"{" + q + ", transport_protocol: https, https_path: '/a%zz'}":       `https_path: found "/a%zz", want a path such as /dns-query`,
+		"{" + q + ", transport_protocol: https, dns_over_tls: true}":        "dns_over_tls: transport_protocol is https, which has TLS of its own, want only one of them",
 		"{" + q + ", ip_protocol_fallback: true, preferred_ip_protocol: x}": `preferred_ip_protocol: found "x", want ip4 or ip6`,
 	} {
 		wantLoadError(t, Options{}, "dns", section, `module "m": line 1: dns: `+want)
@@ -51,7 +57,7 @@ func TestDNSLateFaults(t *testing.T) {
 	server := probetest.Serve(t, answerTCP(txt("ready"))).Addr
 	const q, tcp = "{query_name: example.com, ", "transport_protocol: tcp, "
 	for keys, c := range map[string]struct{ err, probe, metrics string }{
-		q + "transport_protocol: sctp}": {`transport_protocol: found "sctp", want udp or tcp`, "querying TARGET: ",
+		q + "transport_protocol: sctp}": {`transport_protocol: found "sctp", want udp, tcp or https`, "querying TARGET: ",
 			strings.TrimPrefix(dnsMetrics, tcpDialMetrics)},
 		q + "dns_over_tls: true}": {"dns_over_tls: transport_protocol is udp, want tcp", "querying TARGET: ", dnsMetrics},
 		q + tcp + "valid_rcodes: []}": {"valid_rcodes: empty, so that no response is valid, want at least one code, or no such key for NOERROR",

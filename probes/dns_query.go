@@ -25,11 +25,26 @@ import (
 // dnsQuery is one question to one server.
 type dnsQuery struct {
 	*DNS
-	r       *probe.Recorder
-	host    string // as asked
-	server  string // host and port, for errors
-	address netip.AddrPort
-	what    string // the question, for errors
+	r        *probe.Recorder
+	host     string // as asked
+	server   string // host and port, for errors
+	address  netip.AddrPort
+	question dns.Question
+	what     string // the question, for errors
+}
+
+// name completes the question by the request.
+func (q *dnsQuery) name(t probe.Target) error {
+	if q.FromRequest {
+		if err := q.CheckHostname(t.Hostname); err != nil {
+			return probe.Failf(probe.ReasonConfig, "querying %q: %w", t, err)
+		}
+		if t.Hostname != "" {
+			q.question.Name = dns.Fqdn(t.Hostname)
+		}
+	}
+	q.what = q.question.Name + " " + dns.ClassToString[q.question.Qclass] + " " + dns.TypeToString[q.question.Qtype]
+	return nil
 }
 
 // ask sends the question once and takes the response as it is: no EDNS, no second try over TCP when it is truncated.
@@ -41,7 +56,7 @@ func (q *dnsQuery) ask(ctx context.Context) (*dns.Msg, error) {
 		return nil, err
 	}
 	defer conn.Close()
-	message := &dns.Msg{MsgHdr: dns.MsgHdr{Id: dns.Id(), RecursionDesired: q.RecursionDesired}, Question: []dns.Question{q.question}}
+	message := &dns.Msg{MsgHdr: dns.MsgHdr{Id: q.id(), RecursionDesired: q.RecursionDesired}, Question: []dns.Question{q.question}}
 	wire, err := message.Pack()
 	if err != nil {
 		return nil, probe.Failf(probe.ReasonConfig, "making the query %s: %w, want a valid question", q.what, err)
@@ -49,22 +64,40 @@ func (q *dnsQuery) ask(ctx context.Context) (*dns.Msg, error) {
 	q.r.Log.Debug("sending query", "question", q.what, "transport", q.TransportProtocol, "recursion_desired", q.RecursionDesired)
 	start = time.Now()
 	defer func() { q.r.Phase(dnsDuration, "request", time.Since(start)) }()
-	if q.TransportProtocol == "tcp" {
+	switch q.TransportProtocol {
+	case "tcp":
 		return q.overTCP(conn, wire, message.Id)
+	case "https":
+		return q.overHTTPS(ctx, conn, wire)
 	}
 	return q.overUDP(conn, wire, message.Id)
 }
 
+// id of the query; over HTTPS it is always the same, so that caches see equal queries (RFC 8484, 4.1).
+func (q *dnsQuery) id() uint16 {
+	if q.TransportProtocol == "https" {
+		return 0
+	}
+	return dns.Id()
+}
+
 // open connects, with TLS if wanted.
 func (q *dnsQuery) open(ctx context.Context) (net.Conn, error) {
-	conn, err := q.dialer.dial(ctx, q.TransportProtocol, q.address, q.r, 0)
-	if err != nil || !q.DNSOverTLS {
+	network, https := q.TransportProtocol, q.TransportProtocol == "https"
+	if https {
+		network = "tcp"
+	}
+	conn, err := q.dialer.dial(ctx, network, q.address, q.r, 0)
+	if err != nil || !q.DNSOverTLS && !https {
 		return conn, err
 	}
 	conf, err := q.TLSConfig.client(q.host, q.options, q.r.Log)
 	if err != nil {
 		conn.Close()
 		return nil, err
+	}
+	if https {
+		conf.NextProtos = []string{"h2", "http/1.1"}
 	}
 	secured, err := q.TLSConfig.startTLS(ctx, conn, conf, q.server, q.r)
 	if err != nil {

@@ -8,22 +8,29 @@ package probes
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/net/icmp"
 
 	"skywatch/internal/probe"
 )
 
 func init() { register("icmp", newICMP, icmpDescs...) }
 
-// ICMP sends one echo request and waits for its reply.
+// ICMP sends one echo request and waits for its reply, or sends several and judges the loss.
 type ICMP struct {
 	IPConfig     `yaml:",inline"`
 	PayloadSize  int  `yaml:"payload_size,omitempty"` // 0 = that of icmpText
 	DontFragment bool `yaml:"dont_fragment,omitempty"`
 	TTL          int  `yaml:"ttl,omitempty"` // 0 = the system's
+
+	Count    int            `yaml:"count,omitempty"`    // of requests; 0 = 1
+	Interval probe.Duration `yaml:"interval,omitempty"` // between requests
+	MaxLoss  *float64       `yaml:"max_loss,omitempty"` // share of requests that may stay without reply; nil = all but one
 
 	options Options
 	dialer  dialer
@@ -51,7 +58,7 @@ var (
 	icmpDuration = &probe.Desc{Name: "probe_icmp_duration_seconds", Help: "Duration of each phase of the echo request, in seconds.", Labels: []string{"phase"}}
 	icmpHopLimit = &probe.Desc{Name: "probe_icmp_reply_hop_limit", Help: "Hop limit (TTL) of the echo reply as it arrived."}
 
-	icmpDescs = slices.Concat([]*probe.Desc{icmpDuration, icmpHopLimit}, dialDescs)
+	icmpDescs = slices.Concat([]*probe.Desc{icmpDuration, icmpHopLimit}, icmpRoundDescs, dialDescs)
 )
 
 // Validate checks the module.
@@ -69,6 +76,9 @@ func (p *ICMP) Validate() (err error) {
 	case p.DontFragment && !canForbidFragments:
 		return fmt.Errorf("dont_fragment: not supported on this system")
 	}
+	if err := p.validateRound(); err != nil {
+		return err
+	}
 	p.payload = []byte(icmpText)
 	if p.PayloadSize > 0 {
 		p.payload = make([]byte, p.PayloadSize)
@@ -77,7 +87,7 @@ func (p *ICMP) Validate() (err error) {
 	return nil
 }
 
-// Probe succeeds when the reply comes.
+// Probe succeeds when the reply comes, or enough of several.
 func (p *ICMP) Probe(ctx context.Context, t probe.Target, r *probe.Recorder) error {
 	return p.dialer.each(ctx, r, func(ctx context.Context, r *probe.Recorder) error { return p.attempt(ctx, t, r) })
 }
@@ -86,6 +96,9 @@ func (p *ICMP) Probe(ctx context.Context, t probe.Target, r *probe.Recorder) err
 func (p *ICMP) attempt(ctx context.Context, t probe.Target, r *probe.Recorder) error {
 	for _, phase := range []string{"resolve", "setup", "rtt"} {
 		r.Phase(icmpDuration, phase, 0)
+	}
+	if err := p.fits(ctx, t); err != nil {
+		return err
 	}
 	start := time.Now()
 	addr, err := p.dialer.resolve(ctx, t.Raw(), r)
@@ -101,14 +114,18 @@ func (p *ICMP) attempt(ctx context.Context, t probe.Target, r *probe.Recorder) e
 	if err != nil {
 		return probe.Failf(probe.ReasonOf(err), "pinging %q: %w", t, err)
 	}
-	conn := r.Track(socket, icmpBudget)
+	conn := r.Track(socket, icmpBudget+int64(p.Count*len(p.payload)))
 	defer conn.Close()
 	if deadline, ok := ctx.Deadline(); ok {
 		conn.SetDeadline(deadline)
 	}
 	r.Phase(icmpDuration, "setup", time.Since(start))
 	r.Log.Debug("opened socket", "kind", socket.kind(), "address", addr.String())
-	return p.ping(ctx, &echo{conn: conn, socket: socket, target: t, r: r})
+	e := &echo{conn: conn, socket: socket, target: t, r: r, request: icmp.Echo{ID: rand.IntN(1 << 16), Seq: rand.IntN(1 << 16), Data: p.payload}}
+	if p.Count > 1 {
+		return p.pingRound(ctx, e)
+	}
+	return e.ping(ctx)
 }
 
 // CheckTarget tells why no check can aim at t; nil when one can.

@@ -16,12 +16,24 @@ import (
 
 func TestICMPRefusesAtLoad(t *testing.T) {
 	for section, want := range map[string]string{
-		"{ttl: -1}":                      `module "m": line 1: icmp: "ttl" cannot be negative, found -1, want 0 to 255`,
-		"{ttl: 256}":                     `module "m": line 1: icmp: "ttl" cannot exceed 255, found 256, want 0 to 255`,
-		"{payload_size: -1}":             `module "m": line 1: icmp: payload_size: found -1, want 0 to 65507`,
-		"{payload_size: 65508}":          `module "m": line 1: icmp: payload_size: found 65508, want 0 to 65507`,
-		"{source_ip_address: localhost}": `module "m": line 1: icmp: source_ip_address: found "localhost", want an IP address`,
-		"{ttl: 255, payload_size: 0}":    "",
+		"{ttl: -1}":                                    `module "m": line 1: icmp: "ttl" cannot be negative, found -1, want 0 to 255`,
+		"{ttl: 256}":                                   `module "m": line 1: icmp: "ttl" cannot exceed 255, found 256, want 0 to 255`,
+		"{payload_size: -1}":                           `module "m": line 1: icmp: payload_size: found -1, want 0 to 65507`,
+		"{payload_size: 65508}":                        `module "m": line 1: icmp: payload_size: found 65508, want 0 to 65507`,
+		"{source_ip_address: localhost}":               `module "m": line 1: icmp: source_ip_address: found "localhost", want an IP address`,
+		"{count: -1}":                                  `module "m": line 1: icmp: count: found -1, want 1 to 1000`,
+		"{count: 1001}":                                `module "m": line 1: icmp: count: found 1001, want 1 to 1000`,
+		"{count: 1, interval: 1s}":                     `module "m": line 1: icmp: interval: there is one request only, want a count above 1`,
+		"{max_loss: 0}":                                `module "m": line 1: icmp: max_loss: there is one request only, want a count above 1`,
+		"{count: 2, max_loss: 1}":                      `module "m": line 1: icmp: max_loss: found 1, want 0 or more and less than 1`,
+		"{count: 2, max_loss: -0.1}":                   `module "m": line 1: icmp: max_loss: found -0.1, want 0 or more and less than 1`,
+		"{count: 2, max_loss: .nan}":                   `module "m": line 1: icmp: max_loss: found NaN, want 0 or more and less than 1`,
+		"{count: 2, interval: 9ms}":                    `module "m": line 1: icmp: interval: found 9ms, want at least 10ms`,
+		"{count: 2, interval: -1s}":                    `module "m": line 1: icmp: interval: found -1s, want at least 10ms`,
+		"{count: 2, max_loss: 10%}":                    `module "m": icmp: line 1: found the string 10%, want a number`,
+		"{count: 1000, interval: 10ms, max_loss: 0.5}": "",
+		"{count: 1}":                                   "",
+		"{ttl: 255, payload_size: 0}":                  "",
 	} {
 		wantLoadError(t, Options{}, "icmp", section, want)
 	}

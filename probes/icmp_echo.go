@@ -9,7 +9,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"math/rand/v2"
 	"net"
 	"os"
 	"strconv"
@@ -38,8 +37,7 @@ type echo struct {
 }
 
 // ping sends the request and skips everything up to the reply.
-func (p *ICMP) ping(ctx context.Context, e *echo) error {
-	e.request = icmp.Echo{ID: rand.IntN(1 << 16), Seq: rand.IntN(1 << 16), Data: p.payload}
+func (e *echo) ping(ctx context.Context) error {
 	wire, err := e.message()
 	if err != nil {
 		return probe.Failf(probe.ReasonInternal, "pinging %q: making the request: %w, want a message", e.target, err)
@@ -56,7 +54,9 @@ func (p *ICMP) ping(ctx context.Context, e *echo) error {
 			return e.failed(ctx, "waiting for the echo reply", err)
 		}
 		if e.answered(buffer[:n]) {
-			e.record(time.Since(start))
+			rtt := time.Since(start)
+			e.r.Log.Debug("received echo reply", "rtt", rtt, "hop_limit", e.socket.hopLimit)
+			e.record(rtt)
 			return nil
 		}
 		if n > 0 { // of the target, not of another host
@@ -74,23 +74,32 @@ func (e *echo) message() ([]byte, error) {
 	return message.Marshal(nil)
 }
 
-// answered tells whether a message is the reply to our request. The kernel chooses the id of an unprivileged socket, and sorts by it.
+// answered tells whether a message is the reply to our request.
 func (e *echo) answered(wire []byte) bool {
+	seq, ok := e.replied(wire)
+	return ok && seq == e.request.Seq
+}
+
+// replied gives the number of the request that a message replies to, if it is one of ours. The kernel chooses the id of an unprivileged
+// socket, and sorts by it.
+func (e *echo) replied(wire []byte) (seq int, ours bool) {
 	protocol, wanted := protocolICMP, icmp.Type(ipv4.ICMPTypeEchoReply)
 	if e.socket.to.Is6() {
 		protocol, wanted = protocolICMPv6, ipv6.ICMPTypeEchoReply
 	}
 	message, err := icmp.ParseMessage(protocol, wire)
 	if err != nil || message.Type != wanted || message.Code != 0 {
-		return false
+		return 0, false
 	}
 	reply, ok := message.Body.(*icmp.Echo)
-	return ok && reply.Seq == e.request.Seq && bytes.Equal(reply.Data, e.request.Data) && (!e.socket.raw || reply.ID == e.request.ID)
+	if !ok || !bytes.Equal(reply.Data, e.request.Data) || e.socket.raw && reply.ID != e.request.ID {
+		return 0, false
+	}
+	return reply.Seq, true
 }
 
 func (e *echo) record(rtt time.Duration) {
 	e.r.Phase(icmpDuration, "rtt", rtt)
-	e.r.Log.Debug("received echo reply", "rtt", rtt, "hop_limit", e.socket.hopLimit)
 	if e.socket.hopLimit > 0 {
 		e.r.Set(icmpHopLimit, float64(e.socket.hopLimit))
 		e.r.Fact("hop_limit", strconv.Itoa(e.socket.hopLimit))

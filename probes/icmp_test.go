@@ -46,6 +46,11 @@ type icmpPeer func(request *icmp.Message) [][]byte
 // echoes makes a module whose socket leads to a peer.
 func echoes(t testing.TB, raw bool, p icmpPeer) *probe.Module {
 	t.Helper()
+	return echoesWith(t, "{payload_size: 40}", raw, p)
+}
+
+func echoesWith(t testing.TB, section string, raw bool, p icmpPeer) *probe.Module {
+	t.Helper()
 	server := packetUDP(t, func(query []byte) [][]byte {
 		request, err := icmp.ParseMessage(protocolICMP, query)
 		if err != nil {
@@ -54,7 +59,7 @@ func echoes(t testing.TB, raw bool, p icmpPeer) *probe.Module {
 		}
 		return p(request)
 	})
-	m := testModule(t, Options{}, "icmp", "{payload_size: 40}")
+	m := testModule(t, Options{}, "icmp", section)
 	m.Prober.(*ICMP).open = func(_ context.Context, to netip.Addr) (*echoSocket, error) {
 		conn, err := net.ListenPacket("udp4", "127.0.0.1:0")
 		if err != nil {

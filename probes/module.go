@@ -100,6 +100,7 @@ func (m *Modules) Override(name string, with func(any) error) (*probe.Module, er
 type redacted struct {
 	Prober   string                  `yaml:"prober"`
 	Timeout  probe.Duration          `yaml:"timeout,omitempty"`
+	Params   []string                `yaml:"params,omitempty,flow"`
 	Sections map[string]probe.Prober `yaml:",inline"`
 }
 
@@ -109,7 +110,7 @@ func (m Modules) MarshalYAML() (any, error) {
 	all := make(map[string]redacted, len(m.entries))
 	for name, e := range m.entries {
 		if e.module != nil {
-			all[name] = redacted{e.module.Kind, probe.Duration(e.module.Timeout), e.sections}
+			all[name] = redacted{e.module.Kind, probe.Duration(e.module.Timeout), e.module.Params, e.sections}
 		}
 	}
 	return all, nil
@@ -127,7 +128,7 @@ func (e *entry) build(name string, o Options) error {
 	}
 	e.sections = make(map[string]probe.Prober)
 	for _, key := range slices.Sorted(maps.Keys(e.keys)) {
-		if key == "prober" || key == "timeout" {
+		if key == "prober" || key == "timeout" || key == "params" {
 			continue
 		}
 		if err := e.buildSection(key, o); err != nil {
@@ -143,7 +144,7 @@ func (e *entry) build(name string, o Options) error {
 	delete(unused, kind)
 	o.warn(name, p)
 	e.module = &probe.Module{Name: name, Kind: kind, Timeout: timeout, Prober: p, Secrets: secretsOf(p), Unused: unused}
-	return nil
+	return e.allow(o)
 }
 
 // head reads the keys that every module has.

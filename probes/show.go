@@ -30,7 +30,7 @@ func ModuleYAML(m *probe.Module, hostname string) ([]byte, error) {
 	var out bytes.Buffer
 	encoder := yaml.NewEncoder(&out)
 	encoder.SetIndent(2)
-	if err := encoder.Encode(redacted{m.Kind, probe.Duration(m.Timeout), sections}); err != nil {
+	if err := encoder.Encode(redacted{m.Kind, probe.Duration(m.Timeout), m.Params, sections}); err != nil {
 		return nil, fmt.Errorf("rendering module %q: %w", m.Name, err)
 	}
 	return out.Bytes(), encoder.Close()

@@ -16,6 +16,11 @@ import (
 
 // splitTarget takes host:port apart; the port may be a name of /etc/services.
 func splitTarget(ctx context.Context, t probe.Target) (host string, port uint16, err error) {
+	return splitTargetOf(ctx, "tcp", t)
+}
+
+// splitTargetOf is splitTarget for the services of tcp or udp.
+func splitTargetOf(ctx context.Context, network string, t probe.Target) (host string, port uint16, err error) {
 	host, service, err := net.SplitHostPort(t.Raw())
 	if addr := new(net.AddrError); errors.As(err, &addr) {
 		return "", 0, probe.Failf(probe.ReasonConfig, "reading target %q: %s, want host:port", t, addr.Err)
@@ -23,7 +28,7 @@ func splitTarget(ctx context.Context, t probe.Target) (host string, port uint16,
 	if host == "" || strings.Contains(host, "/") {
 		return "", 0, probe.Failf(probe.ReasonConfig, "reading target %q: no host name or address, want host:port", t)
 	}
-	number, err := net.DefaultResolver.LookupPort(ctx, "tcp", service)
+	number, err := net.DefaultResolver.LookupPort(ctx, network, service)
 	if err != nil {
 		return "", 0, probe.Failf(probe.ReasonConfig, "reading target %q: unknown port %q, want host:port", t, service)
 	}

@@ -58,7 +58,7 @@ func chosen(cfg *config.Config, names []string) ([]probe.Check, error) {
 	for _, name := range names {
 		i := slices.IndexFunc(cfg.Checks, func(c probe.Check) bool { return c.Name == name })
 		if i < 0 {
-			return nil, fmt.Errorf("running check %q: not configured in %q, want one of %s", name, cfg.Path, listed(checkNames(cfg.Checks)))
+			return nil, fmt.Errorf("running check %q: not configured in %q, want one of %s", name, cfg.Path, probe.Listed(checkNames(cfg.Checks)))
 		}
 		checks = append(checks, cfg.Checks[i])
 	}
@@ -71,20 +71,6 @@ func checkNames(checks []probe.Check) []string {
 		names[i] = c.Name
 	}
 	return names
-}
-
-// listed quotes names for a message, but not hundreds.
-func listed(names []string) string {
-	const most = 20
-	quoted := make([]string, 0, most)
-	for _, name := range names[:min(len(names), most)] {
-		quoted = append(quoted, strconv.Quote(name))
-	}
-	text := strings.Join(quoted, ", ")
-	if more := len(names) - most; more > 0 {
-		text += fmt.Sprintf(" or %d more", more)
-	}
-	return text
 }
 
 // runAll runs checks side by side and gives their results in the order of the checks.
@@ -116,7 +102,7 @@ func (p *program) showResults(results []probe.Result) error {
 	rows := [][]string{{"CHECK", "VERDICT", "REASON", "ATTEMPTS", "TOOK", "MODULE", "TARGET"}}
 	for _, r := range results {
 		fmt.Fprintf(p.stdout, "%s (%s at %s)\n%s\n", r.Check, r.Module, r.Target, r.Trace)
-		rows = append(rows, []string{r.Check, r.Verdict.String(), dash(r.Reason.String()), strconv.Itoa(r.Attempts), took(r.Took), r.Module, r.Target})
+		rows = append(rows, []string{r.Check, r.Verdict.String(), dash(r.Reason.String()), strconv.Itoa(r.Attempts), probe.Took(r.Took), r.Module, r.Target})
 	}
 	return table(p.stdout, rows...)
 }

@@ -54,7 +54,7 @@ func (p *program) checkConfig() error {
 
 func (p *program) showPlans(cfg *config.Config) error {
 	fmt.Fprintf(p.stdout, "configuration %q is good: %s, %s, %s\n", cfg.Path,
-		count(len(cfg.Modules), "module"), count(len(cfg.Checks), "check"), count(len(cfg.Alerting.Notifiers), "notifier"))
+		probe.Count(len(cfg.Modules), "module"), probe.Count(len(cfg.Checks), "check"), probe.Count(len(cfg.Alerting.Notifiers), "notifier"))
 	if len(cfg.Checks) == 0 {
 		return nil
 	}
@@ -70,13 +70,5 @@ func skips(c probe.Check) string {
 	if c.WorstCase() <= c.Every {
 		return ""
 	}
-	return "a failure may skip up to " + count(int((c.WorstCase()-1)/c.Every), "tick")
-}
-
-// count gives a number of things.
-func count(n int, thing string) string {
-	if n != 1 {
-		thing += "s"
-	}
-	return strconv.Itoa(n) + " " + thing
+	return "a failure may skip up to " + probe.Count(int((c.WorstCase()-1)/c.Every), "tick")
 }

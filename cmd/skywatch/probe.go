@@ -10,7 +10,9 @@ import (
 	"io/fs"
 	"log/slog"
 	"maps"
+	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/alecthomas/kingpin/v2"
@@ -31,16 +33,17 @@ func (p *program) probeCommand(app *kingpin.Application) {
 	module := c.Arg("module", "Name of a module.").Required().String()
 	target := c.Arg("target", "Address.").Required().String()
 	hostname := c.Flag("hostname", "What /probe takes as the parameter hostname.").PlaceHolder("NAME").String()
+	params := c.Flag("param", "A parameter that the module lists under params; may be repeated.").PlaceHolder("NAME=VALUE").Strings()
 	p.outputFlag(c)
-	p.commands[c.FullCommand()] = func(ctx context.Context) error { return p.probe(ctx, *module, *target, *hostname) }
+	p.commands[c.FullCommand()] = func(ctx context.Context) error { return p.probe(ctx, *module, *target, *hostname, *params) }
 }
 
-func (p *program) probe(ctx context.Context, module, address, hostname string) error {
+func (p *program) probe(ctx context.Context, module, address, hostname string, params []string) error {
 	cfg, err := p.load()
 	if err != nil {
 		return err
 	}
-	c, err := p.single(cfg, module, address, hostname)
+	c, err := p.single(cfg, module, address, hostname, params)
 	if err != nil {
 		return err
 	}
@@ -55,21 +58,47 @@ func (p *program) probe(ctx context.Context, module, address, hostname string) e
 }
 
 // single makes the check of a single attempt.
-func (p *program) single(cfg *config.Config, module, address, hostname string) (probe.Check, error) {
+func (p *program) single(cfg *config.Config, module, address, hostname string, params []string) (probe.Check, error) {
 	m := cfg.Modules[module]
 	if m == nil {
 		return probe.Check{}, fmt.Errorf("probing with module %q: not configured in %q, want one of %s",
-			module, cfg.Path, listed(slices.Sorted(maps.Keys(cfg.Modules))))
+			module, cfg.Path, probe.Listed(slices.Sorted(maps.Keys(cfg.Modules))))
+	}
+	m, err := varied(m, params)
+	if err != nil {
+		return probe.Check{}, fmt.Errorf("probing with module %q: %w", module, err)
 	}
 	target := probe.NewTarget(address)
 	target.Hostname = hostname
-	if checker, ok := m.Prober.(collector.HostnameChecker); ok && hostname != "" {
+	if checker, ok := m.Prober.(collector.HostnameChecker); ok {
 		if err := checker.CheckHostname(hostname); err != nil {
 			return probe.Check{}, err
 		}
 	}
 	timeout, _ := collector.Timeout(0, p.offset(), m.Timeout, bool(p.exact())) // as a request without the scraper's header
 	return probe.Check{Module: m, Target: target, Origin: probe.OriginCommand, Timeout: timeout, Attempts: 1}, nil
+}
+
+// varied is the module as a request with these parameters would have it.
+func varied(m *probe.Module, params []string) (*probe.Module, error) {
+	parameters := url.Values{}
+	for _, param := range params {
+		if m.Vary == nil {
+			return nil, fmt.Errorf("--param=%s: the module has no params, want a list of what may be set", param)
+		}
+		name, value, ok := strings.Cut(param, "=")
+		if !ok {
+			return nil, fmt.Errorf("--param=%s: no value, want NAME=VALUE", param)
+		}
+		if !slices.Contains(m.Params, name) {
+			return nil, fmt.Errorf("--param=%s: not among the params of the module, want one of %s", param, probe.Listed(m.Params))
+		}
+		parameters.Add(name, value)
+	}
+	if len(parameters) == 0 {
+		return m, nil
+	}
+	return m.Vary(parameters)
 }
 
 func (p *program) offset() time.Duration {

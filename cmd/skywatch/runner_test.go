@@ -100,7 +100,7 @@ func TestTimeoutOfASingleAttempt(t *testing.T) {
 	} {
 		p := &program{timeoutOffset: test.offset, compat: test.compat}
 		cfg := &config.Config{Modules: map[string]*probe.Module{"m": {Timeout: test.module}}}
-		if c, err := p.single(cfg, "m", "localhost", ""); err != nil || c.Timeout != test.want {
+		if c, err := p.single(cfg, "m", "localhost", "", nil); err != nil || c.Timeout != test.want {
 			t.Errorf("module %s, offset %v: %v, %s, want %s", test.module, test.offset, err, c.Timeout, test.want)
 		}
 	}

@@ -83,6 +83,3 @@ func sampleName(s probe.Sample) string {
 	}
 	return s.Desc.Name + "{" + strings.Join(labels, ",") + "}"
 }
-
-// took shows a duration to people.
-func took(d time.Duration) string { return d.Round(100 * time.Microsecond).String() }

@@ -43,6 +43,9 @@ func (k *checker) make(c check) (probe.Check, error) {
 	if module == nil {
 		return probe.Check{}, k.noModule(c.Module)
 	}
+	if err := checkRequestless(module); err != nil {
+		return probe.Check{}, err
+	}
 	made := probe.Check{
 		Name: c.Name, Was: c.Was, Module: module, Target: probe.NewTarget(string(c.Target)), Origin: probe.OriginSchedule,
 		Group: c.Group, Labels: c.Labels,
@@ -55,6 +58,18 @@ func (k *checker) make(c check) (probe.Check, error) {
 		made.Notify = append([]string{}, *c.Notify...)
 	}
 	return made, cmp.Or(checkAddress(made.Target), checkTarget(made), checkRules(made), checkText("group", c.Group), checkLabels(c.Labels), k.checkNotify(made.Notify))
+}
+
+// checkRequestless refuses a module that needs what only a request gives.
+func checkRequestless(m *probe.Module) error {
+	p, ok := m.Prober.(interface{ CheckHostname(hostname string) error })
+	if !ok {
+		return nil
+	}
+	if err := p.CheckHostname(""); err != nil {
+		return fmt.Errorf("module: %q works for requests only: %w", m.Name, err)
+	}
+	return nil
 }
 
 func given[T any](own *T, otherwise T) T {
@@ -121,16 +136,7 @@ func (k *checker) noModule(name string) error {
 	if len(known) == 0 {
 		return fmt.Errorf("module: %q is not configured, want it under modules", name)
 	}
-	return fmt.Errorf("module: %q is not configured, want one of %s", name, someOf(known))
-}
-
-// someOf lists names, but not hundreds.
-func someOf(names []string) string {
-	const most = 10
-	if len(names) > most {
-		return strings.Join(names[:most], ", ") + fmt.Sprintf(" or %d more", len(names)-most)
-	}
-	return strings.Join(names, ", ")
+	return fmt.Errorf("module: %q is not configured, want one of %s", name, probe.Listed(known))
 }
 
 func checkRules(c probe.Check) error {
@@ -174,7 +180,7 @@ func (k *checker) checkNotify(names []string) error {
 			if len(known) == 0 {
 				return fmt.Errorf("notify: %q is not configured, want it under notifiers", name)
 			}
-			return fmt.Errorf("notify: %q is not configured, want one of %s", name, someOf(known))
+			return fmt.Errorf("notify: %q is not configured, want one of %s", name, probe.Listed(known))
 		}
 		if slices.Contains(names[:i], name) {
 			return fmt.Errorf("notify: %q is given twice, want it once", name)

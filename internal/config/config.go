@@ -49,7 +49,7 @@ func read(path string) ([]byte, error) {
 	data, err := os.ReadFile(path)
 	var at *fs.PathError
 	if errors.As(err, &at) {
-		err = at.Err
+		err = fmt.Errorf("%w, want a readable file", at.Err)
 	}
 	return data, failure(path, err)
 }

@@ -154,10 +154,10 @@ func TestRenderingLoadsAgain(t *testing.T) {
 
 func TestUnreadableFile(t *testing.T) {
 	_, err := Load("testdata/no-such-file.yml", probes.Options{})
-	if want := `reading configuration "testdata/no-such-file.yml": no such file or directory`; err == nil || err.Error() != want {
+	if want := `reading configuration "testdata/no-such-file.yml": no such file or directory, want a readable file`; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
-	if _, err := Load("testdata", probes.Options{}); err == nil || err.Error() != `reading configuration "testdata": is a directory` {
+	if _, err := Load("testdata", probes.Options{}); err == nil || err.Error() != `reading configuration "testdata": is a directory, want a readable file` {
 		t.Errorf("got %v, want that it is a directory", err)
 	}
 }
@@ -177,7 +177,7 @@ func TestLongListsAreCutInMessages(t *testing.T) {
 	}
 	text.WriteString("checks: [{name: a, module: x, target: 'localhost:1'}]\n")
 	_, err := loadText(t, text.String())
-	if want := `module: "x" is not configured, want one of m00, m01, m02, m03, m04, m05, m06, m07, m08, m09 or 20 more`; err == nil || !strings.HasSuffix(err.Error(), want) {
+	if want := `module: "x" is not configured, want one of "m00", "m01", "m02", "m03", "m04", "m05", "m06", "m07", "m08", "m09", "m10", "m11", "m12", "m13", "m14", "m15", "m16", "m17", "m18", "m19" or 10 more`; err == nil || !strings.HasSuffix(err.Error(), want) {
 		t.Errorf("got %v, want ... %s", err, want)
 	}
 }

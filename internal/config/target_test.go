@@ -16,6 +16,9 @@ func aims(prober, target string) string {
 	if prober == "dns" {
 		section = ", dns: {query_name: example.org}"
 	}
+	if prober == "udp" {
+		section = ", udp: {send: x}"
+	}
 	return "modules: {m: {prober: " + prober + section + "}}\nchecks: [{name: a, module: m, target: '" + target + "'}]\n"
 }
 
@@ -26,6 +29,7 @@ func TestTargetsThatMakeSense(t *testing.T) {
 		"http":      {"localhost", "localhost:80", "127.0.0.1", "[::1]", "example.org/path", "https://user:pw@example.org:8443/a?b=c#d", "müller.example:80", "http://[::1]:80/"},
 		"icmp":      {"localhost", "127.0.0.1", "::1", "fe80::1%eth0"},
 		"tcp":       {"localhost:22", "127.0.0.1:22", "[::1]:22", "müller.example:80"},
+		"udp":       {"localhost:123", "[::1]:123"},
 		"unix":      {"/run/docker.sock", "./run.sock", "@name"},
 		"websocket": {"ws://localhost", "wss://localhost:8443/path"},
 	} {
@@ -49,6 +53,7 @@ func TestTargetsOfNoUse(t *testing.T) {
 		{"tcp", "localhost", `reading target "localhost": missing port in address, want host:port`},
 		{"tcp", "http://localhost:80/", `reading target "http://localhost:80/": too many colons in address, want host:port`},
 		{"tcp", ":22", `target: ":22": has no host, want a URL, a host, host:port or a path`},
+		{"udp", "localhost", `reading target "localhost": missing port in address, want host:port`},
 		{"unix", "localhost", `reading target "localhost": not a path, want the path of a socket such as /run/app.sock`},
 		{"unix", "http://localhost/x", `reading target "http://localhost/x": not a path, want the path of a socket such as /run/app.sock`},
 		{"websocket", "http://localhost", `reading target "http://localhost": want a ws or wss URL with a host and without user name`},

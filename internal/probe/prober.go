@@ -5,6 +5,7 @@ package probe
 
 import (
 	"context"
+	"net/url"
 	"time"
 )
 
@@ -26,6 +27,9 @@ type Module struct {
 	Prober  Prober
 	Secrets []Secret          // secrets written in the module; Run masks them in everything it returns
 	Unused  map[string]Prober // sections of other probers that were written too: checked and shown, nothing else
+
+	Params []string                                     // keys of the section that a request may set by parameters
+	Vary   func(parameters url.Values) (*Module, error) // makes the variant that a request's parameters ask for; nil without Params
 }
 
 // Desc declares a metric beside the prober that sets it. All metrics of a probe are gauges.

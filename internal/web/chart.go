@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"skywatch/internal/probe"
 	"skywatch/internal/record"
 )
 
@@ -47,14 +48,14 @@ func newChart(c clock, newest []record.Stored) chart {
 			b.Height = max(minBar, int(int64(chartHeight)*int64(s.Took)/int64(longest)))
 		}
 		b.Y = chartHeight - b.Height
-		b.Text = b.Verdict + ", " + took(s.Took) + ", " + c.moment(s.At).Text
+		b.Text = b.Verdict + ", " + probe.Took(s.Took) + ", " + c.moment(s.At).Text
 		drawn.Bars = append(drawn.Bars, b)
 	}
-	drawn.Top = took(longest)
+	drawn.Top = probe.Took(longest)
 	if len(newest) > 0 {
 		drawn.From, drawn.To = c.moment(newest[len(newest)-1].At), c.moment(newest[0].At)
 	}
-	drawn.Words = plural(len(newest), "result")
+	drawn.Words = probe.Count(len(newest), "result")
 	for _, word := range []string{"up", "down", "inconclusive"} {
 		if counts[word] > 0 {
 			drawn.Words += ", " + strconv.Itoa(counts[word]) + " " + word

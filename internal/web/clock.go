@@ -53,11 +53,3 @@ func span(d time.Duration) string {
 	}
 	return strconv.Itoa(int(d/time.Second)) + " s"
 }
-
-// took gives the length of a probe.
-func took(d time.Duration) string {
-	if d < time.Second {
-		return strconv.FormatFloat(float64(d.Microseconds())/1000, 'f', 1, 64) + " ms"
-	}
-	return strconv.FormatFloat(d.Seconds(), 'f', 2, 64) + " s"
-}

@@ -35,14 +35,6 @@ func TestMoment(t *testing.T) {
 	}
 }
 
-func TestTook(t *testing.T) {
-	for d, want := range map[time.Duration]string{0: "0.0 ms", 1234567 * time.Nanosecond: "1.2 ms", time.Second: "1.00 s", 61500 * time.Millisecond: "61.50 s"} {
-		if got := took(d); got != want {
-			t.Errorf("took(%v) = %q, want %q", d, got, want)
-		}
-	}
-}
-
 func TestChart(t *testing.T) {
 	drawn := newChart(clock{now, time.UTC}, []record.Stored{
 		{At: now, Took: time.Second, Verdict: probe.Down}, {At: now, Took: 2 * time.Second, Verdict: probe.Up}, {At: now, Took: 0, Verdict: probe.Up},

@@ -119,7 +119,7 @@ func (h *handler) problems() (all []string) {
 		}
 	}
 	if failing > 0 {
-		all = append(all, "Messages that could not be delivered so far: "+plural(failing, "message"))
+		all = append(all, "Messages that could not be delivered so far: "+probe.Count(failing, "message"))
 	}
 	return all
 }

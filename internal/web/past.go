@@ -94,7 +94,7 @@ func configured(c *probe.Check) []fact {
 	if c.Module != nil {
 		facts = append(facts, fact{"module", c.Module.Name + " (" + c.Module.Kind + ")"})
 	}
-	facts = append(facts, fact{"runs", "every " + c.Every.String() + ", " + plural(max(c.Attempts, 1), "attempt") + " of " + c.Timeout.String()})
+	facts = append(facts, fact{"runs", "every " + c.Every.String() + ", " + probe.Count(max(c.Attempts, 1), "attempt") + " of " + c.Timeout.String()})
 	if c.Group != "" {
 		facts = append(facts, fact{"group", c.Group})
 	}
@@ -104,19 +104,12 @@ func configured(c *probe.Check) []fact {
 	return facts
 }
 
-func plural(n int, word string) string {
-	if n == 1 {
-		return "1 " + word
-	}
-	return strconv.Itoa(n) + " " + word + "s"
-}
-
 func (h *handler) resultRows(results []record.Stored) []resultRow {
 	clock, rows := h.clock(), make([]resultRow, len(results))
 	for i := range results {
 		s := &results[i]
 		rows[i] = resultRow{
-			Check: s.Check, Module: s.Module, Target: s.Target, At: clock.moment(s.At), Verdict: s.Verdict.String(), Took: took(s.Took),
+			Check: s.Check, Module: s.Module, Target: s.Target, At: clock.moment(s.At), Verdict: s.Verdict.String(), Took: probe.Took(s.Took),
 			Attempts: s.Attempts, Reason: s.Reason.String(), Err: s.Err, Trace: s.Trace,
 		}
 	}
