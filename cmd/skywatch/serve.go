@@ -58,6 +58,7 @@ func (p *program) serve(ctx context.Context) error {
 	if p.configCheck {
 		return p.checkConfig()
 	}
+	p.frugal()
 	at, err := p.place()
 	if err != nil {
 		return err
