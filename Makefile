@@ -67,7 +67,7 @@ real: build ## mail and store against real servers; needs root or sudo
 
 crash: build ## kill -9 of the real binary under load, and 2000 power cuts of the store
 	$(real) -v -run '^TestKill' ./test/real
-	$(GO) test -count=1 -v -run '^TestPowerCut$$' ./history -powercut.images=2000
+	$(GO) test -count=1 -v -run '^(TestPowerCut|TestBytesAreBoundedAfterEveryCommit)$$' ./history -powercut.images=2000 -bound.names=10000
 
 cross: ## builds for the other machines
 	@for t in $(TARGETS); do IFS=/ read -r os arch sub <<<"$$t"; \

@@ -42,7 +42,7 @@ func (w *boundWatch) look(when string) {
 	}
 }
 
-var boundNames = flag.Int("bound.names", 3000, "names with which TestBytesAreBoundedAfterEveryCommit fills a store; with 10000 also a larger one")
+var boundNames = flag.Int("bound.names", 2000, "names with which TestBytesAreBoundedAfterEveryCommit fills a store; with 10000 also a larger one")
 
 func TestBytesAreBoundedAfterEveryCommit(t *testing.T) {
 	sizes := []probe.Bytes{1 << 20, 3 << 20}

@@ -20,7 +20,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if err := flag.Set("rapid.checks", "10"); err != nil { // each runs a whole store; the command line may ask for more
+	if err := flag.Set("rapid.checks", "8"); err != nil { // each runs a whole store; the command line may ask for more
 		panic(err)
 	}
 	goleak.VerifyTestMain(m)

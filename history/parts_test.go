@@ -61,7 +61,7 @@ func TestManyTransitionsInOneCall(t *testing.T) {
 		size    probe.Bytes
 		trace   int
 		commits int // at most
-	}{{1 << 20, 500, 80}, {4 << 20, 5000, 90}, {64 << 20, 500, 2}, {64 << 20, 5000, 4}} {
+	}{{1 << 20, 500, 80}, {4 << 20, 5000, 90}, {64 << 20, 500, 2}} {
 		t.Run(fmt.Sprintf("%s traces of %d", c.size, c.trace), func(t *testing.T) {
 			clock := newTestClock()
 			o := testOptions(t, clock)

@@ -17,7 +17,7 @@ import (
 	"skywatch/internal/record"
 )
 
-var powercutImages = flag.Int("powercut.images", 60, "images of a disk after a power cut that TestPowerCut opens, at least")
+var powercutImages = flag.Int("powercut.images", 40, "images of a disk after a power cut that TestPowerCut opens, at least")
 
 // promise is what the store has acknowledged by a point of the disk's log.
 type promise struct {
@@ -38,7 +38,7 @@ func TestPowerCut(t *testing.T) {
 
 // TestPowerCutFindsMissingSyncs shows that the test can fail: with fewer syncs acknowledged rows are lost.
 func TestPowerCutFindsMissingSyncs(t *testing.T) {
-	lost, images := cutPower(t, "NORMAL", max(120, *powercutImages), true)
+	lost, images := cutPower(t, "NORMAL", 120, true)
 	t.Logf("%d images, %d failures", images, len(lost))
 	if len(lost) == 0 {
 		t.Error("nothing was lost with synchronous=NORMAL, want this test to notice it")

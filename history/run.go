@@ -7,6 +7,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"skywatch/internal/probe"
 )
 
 // endTime is how long the end of the process waits for the disk.
@@ -43,8 +45,8 @@ func (s *Store) Run(ctx context.Context) error {
 func (s *Store) unstored() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return fmt.Errorf("closing history %q: no answer from the disk within %s, %d results and %d states are not stored, want a working disk",
-		s.cfg.Path, endTime, len(s.queue.rows), len(s.kept))
+	return fmt.Errorf("closing history %q: no answer from the disk within %s, %s and %s not stored, want a working disk",
+		s.cfg.Path, endTime, probe.Count(len(s.queue.rows), "result"), probe.Count(len(s.kept), "state"))
 }
 
 func (s *Store) run(ctx context.Context) error {

@@ -123,7 +123,7 @@ func TestRunEndsOnADiskThatHangs(t *testing.T) {
 				synctest.Wait()
 				began := time.Now()
 				cancel()
-				want := `closing history "` + o.Config.Path + `": no answer from the disk within 10s, 1 results and 1 states are not stored, want a working disk`
+				want := `closing history "` + o.Config.Path + `": no answer from the disk within 10s, 1 result and 1 state not stored, want a working disk`
 				if err := <-ended; err == nil || err.Error() != want || time.Since(began) != endTime {
 					t.Errorf("after %s: %v, want %s", time.Since(began), err, want)
 				}

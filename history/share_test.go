@@ -149,7 +149,7 @@ func TestLargeReplay(t *testing.T) {
 	var ts []record.Transition
 	var ds []record.Delivery
 	m := sealed(1, "n0", clock.Now())
-	for id := int64(1); id <= 300; id++ {
+	for id := int64(1); id <= 150; id++ {
 		st, tr, _ := fallen(id, fmt.Sprint("check", id), clock.step(time.Second), noise(testRandom(id), 3000))
 		states, ts, m.Transitions = append(states, st), append(ts, tr), append(m.Transitions, id)
 		for n := range 5 {
@@ -162,8 +162,8 @@ func TestLargeReplay(t *testing.T) {
 	must(t, s.Seal(t.Context(), m, []int64{2, 3}))
 	saved, err := s.Load(t.Context())
 	must(t, err)
-	if len(saved.States) != 300 || len(saved.Outbox.Transitions) != 300 || len(saved.Outbox.Deliveries) != 1500 || saved.Outbox.Transitions[299].Trace == "" {
-		t.Errorf("%d states, %d transitions, %d deliveries, want 300, 300, 1500", len(saved.States), len(saved.Outbox.Transitions), len(saved.Outbox.Deliveries))
+	if len(saved.States) != 150 || len(saved.Outbox.Transitions) != 150 || len(saved.Outbox.Deliveries) != 750 || saved.Outbox.Transitions[149].Trace == "" {
+		t.Errorf("%d states, %d transitions, %d deliveries, want 150, 150, 750", len(saved.States), len(saved.Outbox.Transitions), len(saved.Outbox.Deliveries))
 	}
 	if text := saved.Outbox.Messages[0].Text; !strings.HasSuffix(text, "[cut: too long for the history]\n") {
 		t.Errorf("the text of %d bytes, want it cut", len(text))

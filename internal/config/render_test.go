@@ -57,6 +57,31 @@ func TestEveryGivenSectionIsRendered(t *testing.T) {
 	}
 }
 
+// TestLongListIsOne though it is rendered in parts.
+func TestLongListIsOne(t *testing.T) {
+	for _, n := range []int{maxAtOnce - 1, maxAtOnce, maxAtOnce + 1, 2*maxAtOnce + 1} {
+		c, err := loadText(t, manyChecks(n))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := c.YAML()
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := loadText(t, string(text))
+		if err != nil || len(again.Checks) != n || again.Checks[n-1].Name != c.Checks[n-1].Name {
+			t.Errorf("%d checks are shown as what loads with %v and %d", n, err, len(again.Checks))
+		}
+	}
+	c, err := loadText(t, "modules: {}\nchecks: []\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, err := c.YAML(); err != nil || string(text) != "modules: {}\nchecks: []\n" {
+		t.Errorf("no checks are shown with %v as %s", err, text)
+	}
+}
+
 func BenchmarkYAML(b *testing.B) {
 	c := &Config{given: map[string]bool{"checks": true}}
 	for i := range 10_000 {
