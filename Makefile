@@ -28,7 +28,7 @@ build       := $(GO) build -trimpath -ldflags='$(ldflags)'
 as_root     := $(if $(filter-out 0,$(shell id -u)),-exec "sudo SKYWATCH_BIN=$(CURDIR)/$(BIN) CI=$(CI)")
 real        := SKYWATCH_BIN=$(CURDIR)/$(BIN) $(GO) test -tags=real -count=1 $(as_root)
 
-.PHONY: run test check bench golden build fmt lint generated unit race real crash fuzz soak cross slim clean help setup
+.PHONY: run test check bench bench-compare golden build fmt lint generated unit race real crash fuzz soak cross slim clean help setup
 
 run: build ## build and start on example.yml
 	./$(BIN) --config.file=example.yml
@@ -87,6 +87,10 @@ soak: build ## the long forms, before a release
 	SKYWATCH_KILLS=200 $(real) -v -timeout=60m -run '^TestKill' ./test/real
 	@./test/fuzz.sh 5m
 
+bench-compare: build ## skywatch and blackbox_exporter side by side: processor time, rate, latency, memory; about 3 minutes
+	@./test/peers/install.sh blackbox
+	$(GO) run ./test/bench $(BENCHFLAGS)
+
 bench: ## benchmarks, in the form benchstat reads
 	$(GO) test -run='^$$' -bench=. -benchmem -count=$(or $(COUNT),1) ./...
 
@@ -100,4 +104,4 @@ clean: ## remove what was built
 	rm -rf bin $(WORK)
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):[^#]*## /\1|/p' $(MAKEFILE_LIST) | sort | awk -F'|' '{printf "make %-10s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1|/p' $(MAKEFILE_LIST) | sort | awk -F'|' '{printf "make %-13s %s\n", $$1, $$2}'

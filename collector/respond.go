@@ -5,7 +5,6 @@ package collector
 
 import (
 	"bytes"
-	"compress/gzip"
 	"net/http"
 	"strconv"
 	"strings"
@@ -20,8 +19,8 @@ import (
 type page struct {
 	table  table
 	text   []byte
-	packed bytes.Buffer
-	gzip   *gzip.Writer
+	packed []byte
+	packer packer
 }
 
 // negotiated is the outcome for one Accept header. A scraper always sends the same, so the last one is kept.
@@ -74,7 +73,8 @@ func (h *handler) respond(w http.ResponseWriter, request http.Header, r probe.Re
 	header["Content-Type"] = n.header
 	if acceptsGzip(request.Get("Accept-Encoding")) {
 		header["Content-Encoding"] = gzipEncoding
-		body = p.pack()
+		p.packed = p.packer.pack(p.packed[:0], p.text)
+		body = p.packed
 	}
 	header.Set("Content-Length", strconv.Itoa(len(body)))
 	w.Write(body)
@@ -82,19 +82,6 @@ func (h *handler) respond(w http.ResponseWriter, request http.Header, r probe.Re
 }
 
 var gzipEncoding = []string{"gzip"}
-
-// pack compresses the text. Speed counts: an answer is small and lives for one scrape.
-func (p *page) pack() []byte {
-	p.packed.Reset()
-	if p.gzip == nil {
-		p.gzip, _ = gzip.NewWriterLevel(&p.packed, gzip.BestSpeed) // fails for unknown levels only
-	} else {
-		p.gzip.Reset(&p.packed)
-	}
-	p.gzip.Write(p.text) // a bytes.Buffer takes everything
-	p.gzip.Close()
-	return p.packed.Bytes()
-}
 
 // acceptsGzip tells whether an Accept-Encoding header names gzip with a quality above zero.
 func acceptsGzip(header string) bool {

@@ -50,12 +50,12 @@ func TestRunFlushesAndCloses(t *testing.T) {
 		if n := stored(t, s); n != 1 {
 			t.Errorf("%d results stored after flush_interval, want 1", n)
 		}
-		for range queueSize/2 + 1 {
+		for range flushSize + 1 {
 			s.Observe(ctx, up("a", time.Now()))
 		}
 		synctest.Wait()
-		if n := stored(t, s); n < queueSize/2 {
-			t.Errorf("%d results stored though half of the queue was full, want %d", n, queueSize/2)
+		if n := stored(t, s); n < flushSize {
+			t.Errorf("%d results stored though a commit was due, want %d", n, flushSize)
 		}
 		s.Observe(ctx, up("a", time.Now()))
 		cancel()
@@ -66,8 +66,8 @@ func TestRunFlushesAndCloses(t *testing.T) {
 		s = newStore(o, d.engine())
 		must(t, s.Open(t.Context()))
 		defer s.Close()
-		if n := stored(t, s); n != queueSize/2+3 {
-			t.Errorf("%d results after a restart, want %d", n, queueSize/2+3)
+		if n := stored(t, s); n != flushSize+3 {
+			t.Errorf("%d results after a restart, want %d", n, flushSize+3)
 		}
 	})
 }

@@ -65,7 +65,7 @@ type Store struct {
 	last    map[string]lastResult
 	kept    map[string]record.CheckState // to be written with a later flush
 	renames map[string]string            // former names to present ones, to be stored
-	wake    chan struct{}                // tells Run that the queue is half full
+	wake    chan struct{}                // tells Run that many results wait
 	warned  bool                         // that there are too many series
 }
 

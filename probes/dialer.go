@@ -212,25 +212,22 @@ func (d dialer) dial(ctx context.Context, network string, to netip.AddrPort, r *
 	return r.Track(conn, budget), nil
 }
 
-// open takes the way without parsing and looking up that has a typed address.
+// open binds to a local address only when the module has one: a bind to any address, which is what net.Dialer.DialTCP makes of no
+// address, has the kernel set a port aside that no other connection may use, and search for it ever longer while old ones linger.
 func (d dialer) open(ctx context.Context, network string, to netip.AddrPort) (net.Conn, error) {
-	nd := net.Dialer{KeepAlive: -1}
-	var from netip.AddrPort
-	if d.source.IsValid() {
-		from = netip.AddrPortFrom(d.source, 0)
+	nd := net.Dialer{KeepAlive: -1, LocalAddr: d.local(network)}
+	return nd.DialContext(ctx, network, to.String())
+}
+
+// local is the address to bind to; nil = whatever the kernel chooses.
+func (d dialer) local(network string) net.Addr {
+	switch {
+	case !d.source.IsValid():
+		return nil
+	case strings.HasPrefix(network, "udp"):
+		return net.UDPAddrFromAddrPort(netip.AddrPortFrom(d.source, 0))
 	}
-	if strings.HasPrefix(network, "udp") {
-		conn, err := nd.DialUDP(ctx, network, from, to)
-		if err != nil {
-			return nil, err
-		}
-		return conn, nil
-	}
-	conn, err := nd.DialTCP(ctx, network, from, to)
-	if err != nil {
-		return nil, err
-	}
-	return conn, nil
+	return net.TCPAddrFromAddrPort(netip.AddrPortFrom(d.source, 0))
 }
 
 func dialError(ctx context.Context, address string, err error) error {

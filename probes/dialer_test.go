@@ -149,6 +149,26 @@ func TestDialSource(t *testing.T) {
 	}
 }
 
+// TestDialBindsToASourceOnly keeps probes from using up the ports of the machine: a port that is bound to serves one connection only.
+func TestDialBindsToASourceOnly(t *testing.T) {
+	for _, test := range []struct{ source, network, want string }{
+		{"", "tcp", "none"}, {"", "udp", "none"},
+		{"127.0.0.2", "tcp", "tcp 127.0.0.2:0"}, {"127.0.0.2", "udp4", "udp 127.0.0.2:0"},
+	} {
+		d, err := IPConfig{SourceIPAddress: test.source}.dialer(Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := "none"
+		if local := d.local(test.network); local != nil {
+			got = local.Network() + " " + local.String()
+		}
+		if got != test.want {
+			t.Errorf("%s from %q: bound to %s, want %s", test.network, test.source, got, test.want)
+		}
+	}
+}
+
 func TestDialUDP(t *testing.T) {
 	peer, err := net.ListenPacket("udp4", "127.0.0.1:0")
 	if err != nil {

@@ -22,6 +22,7 @@ import (
 // The bounds of a response. A body is read to its end, so that a truncated one is noticed, but never kept unless it is matched.
 const (
 	httpHeaderBytes   = 1 << 20  // of the response's header
+	httpBufferBytes   = 1 << 10  // of each way of a connection, which serves one request: most headers fit, and a body is read past it
 	httpWireBytes     = 4 << 30  // received on one connection
 	httpBodyBytes     = 4 << 30  // of a body after decompression
 	httpMatchBytes    = 16 << 20 // of a body that regular expressions look at, since it is held in memory

@@ -37,6 +37,7 @@ func TestHTTPPresence(t *testing.T) {
 		{"bad method", "method: 'A B'", plain.URL, set, [4]string{none, none, none, none}, "4"},
 		{"no secret file", "basic_auth: {password_file: /nonexistent}", plain.URL, set, [4]string{zero, zero, zero, zero}, "4"},
 		{"no header file", "http_headers: {X-A: {files: [/nonexistent]}}", plain.URL, set, [4]string{zero, zero, zero, zero}, "4"},
+		{"bad header", "headers: {'X A': v}", plain.URL, set, [4]string{zero, zero, zero, zero}, "4"},
 		{"refused", "{}", probetest.RefusedAddr(t), set, [4]string{zero, zero, zero, zero}, "4"},
 		{"unverified", "{}", secure.URL, set, [4]string{zero, zero, zero, zero}, "4"},
 		{"no TLS there", "{}", "https://" + probetest.Serve(t, probetest.Send("HTTP/1.1 400 No\r\n\r\n")).Addr, set, [4]string{zero, zero, zero, zero}, "4"},

@@ -69,9 +69,7 @@ func (h *HTTP) attempt(ctx context.Context, t probe.Target, r *probe.Recorder) e
 
 // fetch sends the request, follows, and judges.
 func (p *httpProbe) fetch(ctx context.Context, trips *httpRoundTrips, req *http.Request) error {
-	for _, phase := range []string{"connect", "tls", "processing", "transfer"} {
-		p.r.Phase(httpDuration, phase, 0)
-	}
+	p.beginPhases()
 	defer p.trace.record(p.r)
 	if err := p.identify(ctx, req); err != nil {
 		return p.failed(err)
@@ -89,6 +87,13 @@ func (p *httpProbe) fetch(ctx context.Context, trips *httpRoundTrips, req *http.
 	}
 	defer resp.Body.Close()
 	return p.judge(resp)
+}
+
+// beginPhases shows the phases that sending a request has, also when the request proves unfit to be sent.
+func (p *httpProbe) beginPhases() {
+	for _, phase := range []string{"connect", "tls", "processing", "transfer"} {
+		p.r.Phase(httpDuration, phase, 0)
+	}
 }
 
 // failed names what was to be fetched.

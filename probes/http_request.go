@@ -70,6 +70,7 @@ func (p *httpProbe) request(ctx context.Context) (*http.Request, error) {
 	req.Header.Set("User-Agent", p.options.userAgent())
 	for name, value := range p.Headers {
 		if !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidHeaderFieldValue(value) {
+			p.beginPhases()
 			return nil, probe.Failf(probe.ReasonConfig, "making the request: header %q has a name or value that HTTP does not allow", name)
 		}
 		if strings.EqualFold(name, "Host") {

@@ -58,6 +58,7 @@ func (p *program) serve(ctx context.Context) error {
 	if p.configCheck {
 		return p.checkConfig()
 	}
+	p.frugal()
 	at, err := p.place()
 	if err != nil {
 		return err
@@ -141,6 +142,7 @@ func (d *daemon) remember(ctx context.Context) error {
 		return err
 	}
 	close(d.opened)
+	forgetStart()
 	return d.store.Run(ctx)
 }
 

@@ -25,6 +25,7 @@ type daemon struct {
 	dir      string
 	port     int
 	env      []string
+	flags    []string
 	launcher []string // a command that runs the binary, such as smallfs.sh; nil = run it directly
 }
 
@@ -42,6 +43,7 @@ func (d *daemon) file(name string) string { return filepath.Join(d.dir, name) }
 func (d *daemon) start() {
 	d.t.Helper()
 	argv := append(d.launcher, os.Getenv("SKYWATCH_BIN"), "--config.file="+d.file("skywatch.yml"), "--web.listen-address="+address(d.port))
+	argv = append(argv, d.flags...)
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Env = append(os.Environ(), d.env...)
 	d.process = launch(d.t, d.dir, "skywatch", cmd)

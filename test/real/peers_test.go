@@ -52,6 +52,7 @@ type server struct {
 	peers  *peers
 	recipe string
 	ports  []int
+	more   []string // arguments after the ports
 	ready  func() error
 }
 
@@ -66,7 +67,7 @@ func (s *server) start() {
 	for _, port := range s.ports {
 		args = append(args, strconv.Itoa(port))
 	}
-	cmd := exec.Command("bash", args...)
+	cmd := exec.Command("bash", append(args, s.more...)...)
 	cmd.Env = append(os.Environ(), "SKYWATCH_PKI="+s.peers.pki())
 	s.process = launch(s.peers.t, s.peers.dir, s.recipe, cmd)
 	eventually(s.peers.t, s.recipe, func() error {

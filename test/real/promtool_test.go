@@ -34,9 +34,15 @@ func expectLint(t *testing.T, d *daemon, path string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	expectClean(t, path, text)
+}
+
+// expectClean holds an exposition to the linter.
+func expectClean(t *testing.T, what, text string) {
+	t.Helper()
 	lint := exec.Command("promtool", "check", "metrics")
 	lint.Stdin = strings.NewReader(text)
 	if out, err := lint.CombinedOutput(); err != nil || len(out) > 0 {
-		t.Errorf("promtool check metrics of %s: %v\n%s\nin:\n%s", path, err, out, text)
+		t.Errorf("promtool check metrics of %s: %v\n%s\nin:\n%s", what, err, out, text)
 	}
 }
