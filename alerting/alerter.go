@@ -56,7 +56,8 @@ type Alerter struct {
 	begun       time.Time // when the first configuration came
 	blank       bool      // nothing was read from the journal, or there was nothing in it
 	lastSummary time.Time
-	expired     []string // subjects given up since the last summary
+	ahead       time.Time // when it was noticed that the last summary lies in the future; zero = it does not
+	expired     []string  // subjects given up since the last summary
 }
 
 var _ probe.Observer = (*Alerter)(nil)
@@ -82,7 +83,7 @@ func New(o Options) *Alerter {
 		checks: make(map[string]probe.Check), states: make(map[string]record.CheckState), firstUp: make(map[string]time.Time),
 		lanes: make(map[string]*lane), threads: make(map[thread]string),
 	}
-	a.build = a.notifier
+	a.build, a.ledger.stored = a.notifier, a.stored
 	if o.Registerer != nil {
 		o.Registerer.MustRegister(collector{a})
 	}
@@ -143,7 +144,7 @@ func (a *Alerter) Pending() []record.Message {
 		}
 		if len(l.open) > 0 {
 			all = append(all, record.Message{
-				Notifier: l.name, Kind: record.KindAlert, Subject: subject(a.events(l.open)), Transitions: idsOf(l.open),
+				Notifier: l.name, Kind: record.KindAlert, Subject: subject(events(l.open)), Transitions: idsOf(l.open),
 			})
 		}
 	}
@@ -173,8 +174,8 @@ func notify(wake chan struct{}) {
 	}
 }
 
-// Observe takes the result of a scheduled check. A change is committed before it returns, in about a second at most; where the journal
-// refuses, it is kept in memory.
+// Observe takes the result of a scheduled check. A change is committed before it returns. It returns in about a second at most: where the
+// journal refuses, the change is kept in memory, and where many wait for it, it is committed soon after.
 func (a *Alerter) Observe(ctx context.Context, r probe.Result) {
 	a.reload.RLock()
 	defer a.reload.RUnlock()
@@ -233,7 +234,7 @@ func (a *Alerter) commit(ctx context.Context, w write) {
 		light[i] = t
 		light[i].Trace = cutTrace(t.Trace)
 	}
-	a.ledger.commit(ctx, w) // refused: the ledger has it, and says so
+	a.ledger.commit(ctx, w) // whatever comes of it, the ledger has it
 	for _, t := range w.transitions {
 		a.logTransition(t)
 	}

@@ -26,6 +26,29 @@ const (
 type letter struct {
 	record.Message
 	parts []record.Transition
+	kept  time.Time     // since when this process has it, by the monotonic clock
+	aged  time.Duration // how old it was then
+}
+
+func newLetter(m record.Message) *letter {
+	return &letter{Message: m, kept: time.Now()}
+}
+
+// succeed takes over what became of the letters that this one replaces.
+func (x *letter) succeed(replaced []*letter) {
+	for i, old := range replaced {
+		x.Tried = max(x.Tried, old.Tried)
+		if i == 0 {
+			x.kept, x.aged = old.kept, old.aged
+		}
+	}
+}
+
+// stale tells whether a letter is to be given up. The wall clock may be set forward by years, so it counts only for the time before this
+// process, and that alone gives up nothing: a letter has time for some attempts here.
+func (x *letter) stale(p Policy) bool {
+	held := time.Since(x.kept)
+	return x.aged+held > time.Duration(p.Expire) && held >= min(time.Duration(p.RetryMax), time.Duration(p.Expire))
 }
 
 // born is when the oldest of its news was noticed.
@@ -36,10 +59,8 @@ func (x *letter) born() time.Time {
 	return x.SealedAt
 }
 
-// draft is a summary that waits for being sealed.
-type draft struct{ subject, text string }
-
-// lane is the outbox of one notifier. Its letters are changed by its pump alone, and by the merge of what a journal gave.
+// lane is the outbox of one notifier. Its letters are changed by its pump alone, and by the merge of what a journal gave; a new summary
+// takes out the older ones that surely were not taken.
 type lane struct {
 	name      string
 	domain    string
@@ -47,7 +68,6 @@ type lane struct {
 	open      []record.Transition // in no message yet, oldest first
 	alerts    []*letter           // oldest first
 	summaries []*letter           // oldest first
-	draft     *draft
 	counts    [len(outcomes)]uint64
 	wake      chan struct{}
 	running   bool // has its pump
@@ -110,13 +130,12 @@ func (l *lane) oldest() (at time.Time) {
 type action uint8
 
 const (
-	idle      action = iota
-	seal             // make a message of what is open, in place of those that may be merged with it
-	shelve           // the same without an attempt: there is too much of it
-	send             // try a letter again
-	park             // the notifier is gone, or back
-	expire           // give a letter up
-	summarize        // make a message of the draft
+	idle   action = iota
+	seal          // make a message of what is open, in place of those that may be merged with it
+	shelve        // the same without an attempt: there is too much of it
+	send          // try a letter again
+	park          // the notifier is gone, or back
+	expire        // give a letter up
 )
 
 // step is an action, with the letter it is about, or how long to be idle.
@@ -128,7 +147,7 @@ type step struct {
 
 // plan gives the next step. It changes nothing.
 func (l *lane) plan(now time.Time, p Policy) step {
-	if s := l.tidy(now, p); s.do != idle {
+	if s := l.tidy(p); s.do != idle {
 		return s
 	}
 	wait := nap
@@ -142,21 +161,18 @@ func (l *lane) plan(now time.Time, p Policy) step {
 }
 
 // tidy gives what needs no waiting.
-func (l *lane) tidy(now time.Time, p Policy) step {
+func (l *lane) tidy(p Policy) step {
 	all := l.pending()
 	for i, x := range all {
 		parked := x.State == record.Parked
 		switch {
-		case i < len(all)-maxPending, parked && now.Sub(x.born()) > time.Duration(p.Expire):
+		case i < len(all)-maxPending, parked && x.stale(p):
 			return step{do: expire, letter: x}
 		case parked != (l.notifier == nil):
 			return step{do: park, letter: x}
 		}
 	}
-	switch {
-	case l.draft != nil:
-		return step{do: summarize}
-	case len(l.open) >= maxOpen:
+	if len(l.open) >= maxOpen {
 		return step{do: shelve}
 	}
 	return step{}
@@ -193,8 +209,6 @@ func (l *lane) last(now time.Time, p Policy) step {
 		return step{}
 	case len(l.open) > 0 && merges:
 		return step{do: seal}
-	case l.draft != nil:
-		return step{do: summarize}
 	}
 	for _, queue := range [][]*letter{l.alerts, l.summaries} {
 		if len(queue) > 0 && (queue[0].Unstored || l.retryIn(now, queue[0], p) <= 0) {

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 
@@ -18,160 +17,169 @@ import (
 const (
 	commitTime = time.Second     // longest wait for one commit
 	loadTime   = 5 * time.Second // longest wait for Load
-	maxBacklog = 1000            // writes held while the journal refuses
 )
 
 var errUnread = errors.New("the history was not read yet")
 
-// write is one commit: a record of transitions when message is nil, else what became of a message.
-type write struct {
-	states      []record.CheckState
-	transitions []record.Transition
-	deliveries  []record.Delivery
-	message     *record.Message
-	seal        bool    // the message is new
-	supersedes  []int64 // by a new message
-}
-
-// to makes the commit. again: its outcome was unknown or it was refused before; then a new message may have changed since.
-func (w write) to(ctx context.Context, j Journal, again bool) error {
-	if w.message == nil {
-		return j.Record(ctx, w.states, w.transitions, w.deliveries)
-	}
-	m := *w.message
-	m.Unstored = false
-	if w.seal {
-		if err := j.Seal(ctx, m, w.supersedes); err != nil || !again {
-			return err
-		}
-	}
-	return j.Mark(ctx, m)
-}
-
-// over tells whether nothing is left to be done for the message, so that losing the write loses history but no message.
-func (w *write) over() bool {
-	return w.message != nil && (w.message.State == record.Sent || w.message.State == record.Expired)
-}
-
-// ledger writes to the journal, in order, and keeps in memory what the journal refuses until it takes writes again.
+// ledger writes to the journal, in order, and keeps in memory what the journal refuses until it takes writes again. Every write goes
+// through one queue. Whoever waits for a write and gets the turn writes for all: the transitions of the whole queue go into one commit.
 type ledger struct {
 	journal Journal
 	log     *slog.Logger
-	turn    chan struct{} // held while writing
-	wake    chan struct{} // something is in the backlog
+	stored  func(message int64) // called after a message that was refused is written
+	turn    chan struct{}       // held while writing
+	wake    chan struct{}       // something waits in the queue, and nobody for it
 
-	mu      sync.Mutex
-	loaded  bool
-	why     error    // why writes are refused; nil = they are taken
-	backlog []*write // oldest first; not empty = everything new goes to its end
-	lost    uint64
+	mu     sync.Mutex
+	loaded bool
+	why    error // why writes are refused; nil = they are taken, though some may wait for their turn
+	loud   bool  // the log has why
+	most   int   // transitions in one commit
+	queue  queue
 }
 
 func newLedger(j Journal, log *slog.Logger) *ledger {
-	l := &ledger{journal: j, log: log, turn: make(chan struct{}, 1), wake: make(chan struct{}, 1), why: errUnread}
+	l := &ledger{
+		journal: j, log: log, stored: func(int64) {}, turn: make(chan struct{}, 1), wake: make(chan struct{}, 1), why: errUnread, most: maxGroup,
+	}
 	l.turn <- struct{}{}
 	return l
 }
 
-// commit makes a write durable, in about a second at most. Where that cannot be done it is kept in memory and commit says why.
+// commit makes a write durable. Where the journal refuses, it is kept in memory and commit says why. Transitions are waited for about a
+// second at most: those whose turn has not come by then are written by others soon after. Messages are waited for until it is known.
 func (l *ledger) commit(ctx context.Context, w write) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTime)
-	defer cancel()
-	if why := l.behind(w); why != nil {
-		return why
+	ctx = context.WithoutCancel(ctx)
+	if w.message == nil {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, commitTime)
+		defer cancel()
 	}
-	select {
-	case <-l.turn:
-		defer func() { l.turn <- struct{}{} }()
-	case <-ctx.Done():
-		return l.keep(w, late(ctx.Err()))
+	outcome, why := l.add(w)
+	for why == nil {
+		select {
+		case <-l.turn:
+			l.next(ctx)
+			l.turn <- struct{}{}
+			select {
+			case err := <-outcome:
+				return err
+			default:
+			}
+		case err := <-outcome:
+			return err
+		case <-ctx.Done():
+			notify(l.wake)
+			return nil
+		}
 	}
-	if why := l.behind(w); why != nil { // the one before us was refused
-		return why
-	}
-	if err := w.to(ctx, l.journal, false); err != nil {
-		return l.keep(w, late(err))
-	}
-	return nil
-}
-
-// late says what a deadline means here.
-func late(err error) error {
-	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("no commit within %s: %w", commitTime, err)
-	}
-	return err
-}
-
-// keepStates hands on states that may be written later. While writes wait it does not: a state must not reach the disk before the
-// transition that led to it, nor before an older one was read.
-func (l *ledger) keepStates(states []record.CheckState) {
-	if l.refusing() == nil {
-		l.journal.Keep(states)
-	}
-}
-
-// behind puts a write behind those that wait already; nil = none waits, and it is for the caller to write.
-func (l *ledger) behind(w write) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.loaded && len(l.backlog) == 0 {
-		return nil
-	}
-	l.add(w)
-	return l.why
-}
-
-func (l *ledger) keep(w write, why error) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.refused(why)
-	l.add(w)
 	return why
 }
 
-// refused notes why the journal takes nothing; the log has it once. The lock is held.
+// add puts a write into the queue and gives what will say how it ended, or why it must wait.
+func (l *ledger) add(w write) (outcome <-chan error, why error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := l.queue.add(w)
+	if l.why == nil {
+		e.outcome = make(chan error, 1)
+		return e.outcome, nil
+	}
+	if n := l.queue.bound(); n > 0 {
+		l.log.Error("memory for what history does not take is full, old writes are given up", "writes", maxBacklog, "lost", l.queue.lost)
+	}
+	notify(l.wake)
+	return nil, l.why
+}
+
+// next writes what has waited longest. The turn is held. It says why that was refused; nil = it was not, or nothing waits.
+func (l *ledger) next(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, commitTime)
+	defer cancel()
+	deadline, _ := ctx.Deadline()
+	short := time.Until(deadline) < commitTime/2 // too short for silence to be a refusal
+	b := l.take()
+	if len(b.entries) == 0 {
+		return nil
+	}
+	if err := b.to(ctx, l.journal, b.again); err != nil {
+		return l.failed(b, err, short)
+	}
+	l.written(b)
+	return nil
+}
+
+// take gives what the next commit writes; nothing before the journal was read.
+func (l *ledger) take() batch {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.loaded {
+		return batch{}
+	}
+	return l.queue.next(l.most)
+}
+
+// written notes that a commit succeeded.
+func (l *ledger) written(b batch) {
+	l.mu.Lock()
+	l.most = min(2*l.most, maxGroup)
+	l.takes()
+	stored := l.queue.done(b) && b.message != nil && b.message.Unstored
+	l.mu.Unlock()
+	if stored {
+		l.stored(b.message.ID)
+	}
+}
+
+// failed notes that a commit did not succeed, and gives why the journal refuses; nil = it was only given too little time.
+func (l *ledger) failed(b batch, err error, short bool) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if errors.Is(err, context.DeadlineExceeded) {
+		if short {
+			return nil
+		}
+		l.most = max(len(b.entries)/2, 1)
+		err = fmt.Errorf("no commit within %s: %w", commitTime, err)
+	}
+	l.refused(err)
+	return err
+}
+
+// refused notes why the journal takes nothing, and tells all who wait. A journal that answers says so in the log itself; one that does
+// not is named here, once. The lock is held.
 func (l *ledger) refused(why error) {
 	if l.why == nil || l.why == errUnread {
-		l.log.Error("history takes no writes, alerting goes on from memory", "err", why)
+		level := slog.LevelDebug
+		if l.loud = errors.Is(why, context.DeadlineExceeded); l.loud {
+			level = slog.LevelError
+		}
+		l.log.Log(context.Background(), level, "history takes no writes, alerting goes on from memory", "err", why)
 	}
 	l.why = why
+	l.queue.tell(why)
+	notify(l.wake)
 }
 
-// add puts a write at the end, or into the one of the same message that still waits. The lock is held.
-func (l *ledger) add(w write) {
-	if l.why == nil {
-		l.why = errors.New("an earlier write still waits")
+// takes notes that the journal takes writes. The lock is held.
+func (l *ledger) takes() {
+	if l.why != nil && l.loud {
+		l.log.Info("history takes writes again, what was kept in memory follows")
 	}
-	if i := l.find(w); i >= 0 {
-		l.backlog[i].message = w.message
-	} else {
-		l.backlog = append(l.backlog, &w)
-	}
-	l.bound()
-	select {
-	case l.wake <- struct{}{}:
-	default:
-	}
+	l.why, l.loud = nil, false
 }
 
-func (l *ledger) find(w write) int {
-	if w.message == nil {
-		return -1
-	}
-	return slices.IndexFunc(l.backlog, func(old *write) bool { return old.message != nil && old.message.ID == w.message.ID })
-}
-
-// bound gives up the oldest write whose message is over, else the oldest, when there are too many: no message is lost by that, only
-// what the history would have said of it. The lock is held.
-func (l *ledger) bound() {
-	if len(l.backlog) <= maxBacklog {
+// keepStates hands on states that may be written later. While writes wait it does not: a state must not reach the disk before the
+// transition that led to it, nor before an older one was read. All states are kept once nothing waits any more.
+func (l *ledger) keepStates(states []record.CheckState) {
+	l.mu.Lock()
+	busy := l.why != nil || len(l.queue.entries) > 0
+	l.mu.Unlock()
+	if busy {
+		notify(l.wake)
 		return
 	}
-	i := max(slices.IndexFunc(l.backlog, (*write).over), 0)
-	l.backlog = slices.Delete(l.backlog, i, i+1)
-	l.lost++
-	l.log.Error("memory for what history does not take is full, the oldest write is given up", "writes", maxBacklog, "lost", l.lost)
+	l.journal.Keep(states)
 }
 
 // refusing says why writes are refused; nil = they are taken.
@@ -184,7 +192,7 @@ func (l *ledger) refusing() error {
 func (l *ledger) counts() (waiting int, lost uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return len(l.backlog), l.lost
+	return len(l.queue.entries), l.queue.lost
 }
 
 // load reads what was kept.
@@ -200,60 +208,24 @@ func (l *ledger) load(ctx context.Context) (record.Saved, error) {
 	return saved, err
 }
 
-// drain writes the backlog, oldest first, until it is empty or refused. stored is called after each message that was written.
-func (l *ledger) drain(ctx context.Context, stored func(message int64)) error {
-	<-l.turn
-	defer func() { l.turn <- struct{}{} }()
-	for {
-		waiting, w := l.first() // none before the journal was read
-		if waiting == nil {
-			return nil
-		}
-		if err := l.again(ctx, w); err != nil {
+// drain writes what waits, oldest first, until nothing does or it is refused.
+func (l *ledger) drain(ctx context.Context) error {
+	ctx = context.WithoutCancel(ctx)
+	for l.writable() {
+		<-l.turn
+		err := l.next(ctx)
+		l.turn <- struct{}{}
+		if err != nil {
 			return err
 		}
-		if l.done(waiting, w) && w.message != nil {
-			stored(w.message.ID)
-		}
 	}
+	return nil
 }
 
-func (l *ledger) again(ctx context.Context, w write) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTime)
-	defer cancel()
-	err := w.to(ctx, l.journal, true)
-	if err != nil {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		l.why = late(err)
-	}
-	return err
-}
-
-// first gives what has waited longest, and a copy of it for writing.
-func (l *ledger) first() (*write, write) {
+func (l *ledger) writable() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.backlog) == 0 || !l.loaded {
-		return nil, write{}
-	}
-	return l.backlog[0], *l.backlog[0]
-}
-
-// done takes out what was written, unless its message has changed meanwhile.
-func (l *ledger) done(waiting *write, written write) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	i := slices.Index(l.backlog, waiting)
-	if i < 0 || waiting.message != written.message {
-		return false
-	}
-	l.backlog = slices.Delete(l.backlog, i, i+1)
-	if len(l.backlog) == 0 {
-		l.why = nil
-		l.log.Info("history takes writes again, what was kept in memory is stored")
-	}
-	return true
+	return l.loaded && len(l.queue.entries) > 0
 }
 
 // opened says that the journal was read, so that it may be written.
@@ -261,7 +233,5 @@ func (l *ledger) opened() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.loaded = true
-	if len(l.backlog) == 0 {
-		l.why = nil
-	}
+	l.takes()
 }

@@ -49,12 +49,13 @@ func (a *Alerter) mergeOutbox(o record.Outbox) {
 	}
 	for _, m := range o.Messages {
 		a.ids.above(m.ID)
-		x := &letter{Message: m}
+		x := newLetter(m)
 		for _, id := range m.Transitions {
 			if t, ok := known[id]; ok {
 				x.parts = append(x.parts, t)
 			}
 		}
+		x.aged = max(a.now().Sub(x.born()), 0)
 		a.lane(m.Notifier).put(x)
 	}
 	for _, d := range o.Deliveries {
@@ -170,7 +171,7 @@ func renameAll(all []record.Transition, from int64, stored record.CheckState) {
 func (l *ledger) firstDown(check string) (t record.Transition, found bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, w := range l.backlog {
+	for _, w := range l.queue.entries {
 		for _, t := range w.transitions {
 			if t.Check == check && opens(t) {
 				return t, true
@@ -185,7 +186,7 @@ func (l *ledger) told(id int64) map[string]bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	all := make(map[string]bool)
-	for _, w := range l.backlog {
+	for _, w := range l.queue.entries {
 		if w.message != nil && slices.Contains(w.message.Transitions, id) {
 			all[w.message.Notifier] = true
 		}
@@ -197,7 +198,7 @@ func (l *ledger) told(id int64) map[string]bool {
 func (l *ledger) replace(double, by int64, stored record.CheckState) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, w := range l.backlog {
+	for _, w := range l.queue.entries {
 		w.transitions = slices.DeleteFunc(w.transitions, func(t record.Transition) bool { return t.ID == double })
 		w.deliveries = slices.DeleteFunc(w.deliveries, func(d record.Delivery) bool { return d.Transition == double })
 		renameAll(w.transitions, double, stored)

@@ -38,7 +38,7 @@ func (e event) last() *record.Transition {
 }
 
 // events pairs the transitions of each incident, by the order of their starts.
-func (a *Alerter) events(ts []record.Transition) []event {
+func events(ts []record.Transition) []event {
 	var all []event
 	index := make(map[int64]int)
 	for i := range ts {
@@ -119,9 +119,9 @@ func joinNames(words []string, names map[string][]string) string {
 	return b.String()
 }
 
-// write gives subject and text of a message that tells of the transitions. The lock is held.
-func (a *Alerter) write(ts []record.Transition) (string, string) {
-	all := a.events(ts)
+// wording gives subject and text of a message that tells of the transitions. The lock is held.
+func (a *Alerter) wording(ts []record.Transition) (string, string) {
+	all := events(ts)
 	var b strings.Builder
 	told := 0
 	for _, e := range all {

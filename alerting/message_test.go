@@ -57,12 +57,11 @@ func TestMessageText(t *testing.T) {
 	gone.Gone, gone.To = true, record.Unknown
 	back := upAt(downAt("db", 4, noon.Add(-time.Hour)), 6, noon)
 	back.Trace = "   0.000s connected\n"
-	subject, text := a.write([]record.Transition{web, mail, gone, upAt(mail, 7, noon), back})
+	subject, text := a.wording([]record.Transition{web, mail, gone, upAt(mail, 7, noon), back})
 	probetest.Golden(t, "message.txt", "Subject: "+subject+"\n\n"+text)
 }
 
 func TestSubject(t *testing.T) {
-	a := writer(t)
 	long := make([]record.Transition, 30)
 	for i := range long {
 		long[i] = downAt(fmt.Sprintf("server number %d", i), int64(i+1), noon)
@@ -81,7 +80,7 @@ func TestSubject(t *testing.T) {
 		{long, "DOWN server number 0, server number 1, server number 2, server number 3, server number 4, server number 5, server number 6 and 23 more"},
 	}
 	for _, test := range tests {
-		if got := subject(a.events(test.told)); got != test.want {
+		if got := subject(events(test.told)); got != test.want {
 			t.Errorf("subject %q, want %q", got, test.want)
 		}
 	}
@@ -97,7 +96,7 @@ func TestMessageIsBounded(t *testing.T) {
 		tr.Err, tr.Trace, tr.Note = name, strings.Repeat("line of a trace\n", 10000), name
 		told = append(told, tr)
 	}
-	subject, text := writer(t, states...).write(told)
+	subject, text := writer(t, states...).wording(told)
 	if len(text) > maxText || len(subject) > 2*maxSubject || !utf8.ValidString(text) || !utf8.ValidString(subject) {
 		t.Errorf("subject of %d bytes, text of %d, want at most %d and %d of UTF-8", len(subject), len(text), 2*maxSubject, maxText)
 	}
@@ -106,7 +105,7 @@ func TestMessageIsBounded(t *testing.T) {
 			t.Errorf("text has no %q", want)
 		}
 	}
-	if _, one := writer(t, states[0]).write(told[:1]); !strings.Contains(one, "line of a trace") {
+	if _, one := writer(t, states[0]).wording(told[:1]); !strings.Contains(one, "line of a trace") {
 		t.Error("text of one event has no trace")
 	}
 }

@@ -17,9 +17,9 @@ var (
 	descAttempts = prometheus.NewDesc("skywatch_notifications_total",
 		"Attempts to send a message by outcome, and messages given up (expired).", []string{"notifier", "outcome"}, nil)
 	descUnstored = prometheus.NewDesc("skywatch_outbox_unstored_writes",
-		"Writes that wait in memory because the history does not take them.", nil, nil)
+		"Writes that wait in memory for the history to take them.", nil, nil)
 	descLost = prometheus.NewDesc("skywatch_outbox_lost_writes_total",
-		"Writes given up because memory for them was full; no message is lost by that.", nil, nil)
+		"Writes given up because memory for them was full: of messages that are over and of transitions already told, so no message is lost.", nil, nil)
 )
 
 // collector gives the metrics of the outbox.

@@ -38,7 +38,7 @@ skywatch_notifications_total{notifier="ops",outcome="failed"} 0
 skywatch_notifications_total{notifier="ops",outcome="partial"} 0
 skywatch_notifications_total{notifier="ops",outcome="refused"} 0
 skywatch_notifications_total{notifier="ops",outcome="sent"} 1
-# HELP skywatch_outbox_lost_writes_total Writes given up because memory for them was full; no message is lost by that.
+# HELP skywatch_outbox_lost_writes_total Writes given up because memory for them was full: of messages that are over and of transitions already told, so no message is lost.
 # TYPE skywatch_outbox_lost_writes_total counter
 skywatch_outbox_lost_writes_total 0
 # HELP skywatch_outbox_messages Messages that are still to be sent; in state open, transitions that are in no message yet.
@@ -53,7 +53,7 @@ skywatch_outbox_messages{notifier="ops",state="sealed"} 0
 # TYPE skywatch_outbox_oldest_timestamp_seconds gauge
 skywatch_outbox_oldest_timestamp_seconds{notifier="dead"} 9.466848e+08
 skywatch_outbox_oldest_timestamp_seconds{notifier="ops"} 9.4668482e+08
-# HELP skywatch_outbox_unstored_writes Writes that wait in memory because the history does not take them.
+# HELP skywatch_outbox_unstored_writes Writes that wait in memory for the history to take them.
 # TYPE skywatch_outbox_unstored_writes gauge
 skywatch_outbox_unstored_writes 0
 `

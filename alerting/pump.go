@@ -53,45 +53,54 @@ func sleep(ctx context.Context, wake <-chan struct{}, d time.Duration) {
 // act takes a step. It tells whether a message was sent by it.
 func (a *Alerter) act(ctx context.Context, l *lane, s step) (sent bool) {
 	switch s.do {
-	case seal, shelve, summarize:
+	case seal, shelve:
 		if x := a.seal(ctx, l, s.do); x != nil && x.Doubtful {
 			return a.attempt(ctx, l, x, false)
 		}
 	case send:
-		return a.attempt(ctx, l, s.letter, a.begin(ctx, l, s.letter))
+		if doubtful, ok := a.begin(ctx, l, s.letter); ok {
+			return a.attempt(ctx, l, s.letter, doubtful)
+		}
 	case park:
-		a.change(ctx, l, s.letter, func(x *letter) { x.State = parkedIf(l.notifier == nil) })
+		a.change(ctx, l, s.letter, func(x *letter) { x.State = l.fresh() })
 	case expire:
 		a.change(ctx, l, s.letter, func(x *letter) { a.giveUp(l, x) })
 	}
 	return false
 }
 
-func parkedIf(parked bool) record.MessageState {
-	if parked {
+// fresh is the state of what is still to be sent.
+func (l *lane) fresh() record.MessageState {
+	if l.notifier == nil {
 		return record.Parked
 	}
 	return record.Sealed
 }
 
-// change changes a letter and commits that.
-func (a *Alerter) change(ctx context.Context, l *lane, x *letter, how func(*letter)) {
+// change changes a letter and commits that. It does nothing to one that a newer summary replaced meanwhile.
+func (a *Alerter) change(ctx context.Context, l *lane, x *letter, how func(*letter)) (ok bool) {
 	a.mu.Lock()
-	how(x)
+	ok = slices.Contains(*l.queue(x), x)
+	if ok {
+		how(x)
+	}
 	m := x.Message
 	a.mu.Unlock()
-	a.ledger.commit(ctx, write{message: &m}) // refused: the ledger has it, and says so
+	if ok {
+		a.ledger.commit(ctx, write{message: &m}) // refused: the ledger has it, and says so
+	}
+	return ok
 }
 
-// begin commits that another attempt begins. It tells whether an earlier one may have succeeded.
-func (a *Alerter) begin(ctx context.Context, l *lane, x *letter) (doubtful bool) {
-	a.change(ctx, l, x, func(x *letter) {
+// begin commits that another attempt begins, if there is still to be one. It tells whether an earlier one may have succeeded.
+func (a *Alerter) begin(ctx context.Context, l *lane, x *letter) (doubtful, ok bool) {
+	ok = a.change(ctx, l, x, func(x *letter) {
 		doubtful = x.Doubtful
 		x.Tried++
 		x.Doubtful = true
 		x.NextAt = plain(a.now().Add(a.config.Policy.pause(x.Tried, false)))
 	})
-	return doubtful
+	return doubtful, ok
 }
 
 // seal makes a message and commits it, with its first attempt begun unless it is shelved or parked.
@@ -104,16 +113,7 @@ func (a *Alerter) seal(ctx context.Context, l *lane, how action) *letter {
 	if x == nil {
 		return nil
 	}
-	if why := a.ledger.refusing(); why != nil {
-		unstored(x, why)
-	}
-	m := x.Message
-	w := write{message: &m, seal: true, supersedes: lettersIDs(replaced)}
-	if err := a.ledger.commit(ctx, w); err != nil && !x.Unstored {
-		unstored(x, err)
-		m := x.Message
-		a.ledger.commit(ctx, write{message: &m, seal: true, supersedes: w.supersedes})
-	}
+	a.sealed(ctx, x, replaced)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.install(l, x, replaced)
@@ -122,6 +122,23 @@ func (a *Alerter) seal(ctx context.Context, l *lane, how action) *letter {
 		x.parts = nil
 	}
 	return x
+}
+
+// sealed commits a letter that is in no lane yet. Where the journal refuses it, its text says so. reload is held.
+func (a *Alerter) sealed(ctx context.Context, x *letter, replaced []*letter) {
+	if why := a.ledger.refusing(); why != nil {
+		unstored(x, why)
+	}
+	commit := func() error {
+		m := x.Message
+		return a.ledger.commit(ctx, write{message: &m, seal: true, supersedes: lettersIDs(replaced)})
+	}
+	if err := commit(); err == nil {
+		x.Unstored = false
+	} else if !x.Unstored {
+		unstored(x, err)
+		x.Unstored = commit() != nil
+	}
 }
 
 // unstored says in the message that it lives in memory only.
@@ -133,31 +150,28 @@ func unstored(x *letter, why error) {
 
 // compose makes the letter. The lock is held.
 func (a *Alerter) compose(l *lane, how action) (x *letter, replaced []*letter) {
-	now := plain(a.now())
-	x = &letter{Message: record.Message{
-		ID: a.ids.next(now), Notifier: l.name, Kind: record.KindAlert, SealedAt: now, NextAt: now, State: parkedIf(l.notifier == nil),
-	}}
-	x.MessageID = messageID(x.ID, a.instance, l.domain)
-	switch {
-	case how == summarize && l.draft != nil:
-		x.Kind, x.Subject, x.Text = record.KindSummary, l.draft.subject, l.draft.text
-		replaced = undoubted(l.summaries)
-	case how != summarize && len(l.open) > 0:
-		if how == seal {
-			replaced = slices.Clone(l.mergeable())
-		}
-		a.tell(l, x, replaced)
-	default:
+	if len(l.open) == 0 {
 		return nil, nil
 	}
-	for _, old := range replaced {
-		x.Tried = max(x.Tried, old.Tried)
+	x = a.letter(l, record.KindAlert)
+	if how == seal {
+		replaced = slices.Clone(l.mergeable())
 	}
+	x.succeed(replaced)
+	a.tell(l, x, replaced)
 	if l.notifier != nil && how != shelve {
 		x.Tried, x.Doubtful = x.Tried+1, true
-		x.NextAt = now.Add(a.config.Policy.pause(x.Tried, false))
+		x.NextAt = x.SealedAt.Add(a.config.Policy.pause(x.Tried, false))
 	}
 	return x, replaced
+}
+
+// letter gives an empty one. The lock is held.
+func (a *Alerter) letter(l *lane, kind record.MessageKind) *letter {
+	now := plain(a.now())
+	x := newLetter(record.Message{ID: a.ids.next(now), Notifier: l.name, Kind: kind, SealedAt: now, NextAt: now, State: l.fresh()})
+	x.MessageID = messageID(x.ID, a.instance, l.domain)
+	return x
 }
 
 // undoubted gives the letters that were surely not taken.
@@ -177,7 +191,7 @@ func (a *Alerter) tell(l *lane, x *letter, replaced []*letter) {
 	if len(x.References) > 0 {
 		x.InReplyTo = x.References[0]
 	}
-	x.Subject, x.Text = a.write(x.parts)
+	x.Subject, x.Text = a.wording(x.parts)
 }
 
 // referenced adds the Message-IDs of what told of the starts of the incidents that end here.
@@ -199,10 +213,6 @@ const maxReferences = 20
 func (a *Alerter) install(l *lane, x *letter, replaced []*letter) {
 	l.remove(replaced...)
 	l.put(x)
-	if x.Kind == record.KindSummary {
-		l.draft = nil
-		return
-	}
 	l.open = slices.DeleteFunc(l.open, func(t record.Transition) bool { return slices.Contains(x.Transitions, t.ID) })
 	for _, t := range x.parts {
 		if opens(t) {
@@ -246,13 +256,13 @@ func (a *Alerter) settle(l *lane, x *letter, doubtful bool, r result) {
 	switch {
 	case r.outcome == outcomeSent || r.outcome == outcomePartial:
 		x.State, x.Doubtful = record.Sent, false
-		a.over(l, x)
+		a.finish(l, x)
 		if r.outcome == outcomePartial {
 			log.Warn("message sent, but not to all", "err", r.text)
 			return
 		}
 		log.Info("message sent")
-	case a.now().Sub(x.born()) > time.Duration(a.config.Policy.Expire):
+	case x.stale(a.config.Policy):
 		a.giveUp(l, x)
 	default:
 		x.NextAt = plain(a.now().Add(a.config.Policy.pause(x.Tried, r.outcome == outcomeRefused)))
@@ -268,13 +278,13 @@ func (a *Alerter) giveUp(l *lane, x *letter) {
 	if len(a.expired) > maxRows {
 		a.expired = slices.Delete(a.expired, 0, 1)
 	}
-	a.over(l, x)
+	a.finish(l, x)
 	a.log.Error("message given up", "notifier", l.name, "subject", x.Subject, "message_id", x.MessageID, "sealed_at", x.SealedAt,
 		"tried", x.Tried, "err", x.Error)
 }
 
-// over takes a finished letter out. The lock is held.
-func (a *Alerter) over(l *lane, x *letter) {
+// finish takes a letter out that is over. The lock is held.
+func (a *Alerter) finish(l *lane, x *letter) {
 	l.remove(x)
 	a.forget(l, x)
 }

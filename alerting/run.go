@@ -31,7 +31,7 @@ func (a *Alerter) Run(ctx context.Context) error {
 	end := time.AfterFunc(flushTime, cancel)
 	defer end.Stop()
 	pumps.Wait()
-	a.ledger.drain(flush, a.stored)
+	a.ledger.drain(flush)
 	return nil
 }
 
@@ -48,7 +48,8 @@ func (a *Alerter) idleLanes() (all []*lane) {
 	return all
 }
 
-// mend reads the journal, if that failed so far, and writes what it refused, again and again while anything is left.
+// mend reads the journal, if that failed so far, and writes what it refused and what nobody waits for, again and again while anything is
+// left.
 func (a *Alerter) mend(ctx context.Context) {
 	for ctx.Err() == nil {
 		a.mu.Lock()
@@ -57,21 +58,30 @@ func (a *Alerter) mend(ctx context.Context) {
 		if unread {
 			a.restore(ctx)
 		}
-		a.ledger.drain(ctx, a.stored)
-		if waiting, _ := a.ledger.counts(); waiting > 0 || unread {
+		if err := a.ledger.drain(ctx); err != nil || unread { // the ledger says why
 			sleep(ctx, nil, readAgain)
 			continue
 		}
-		a.keepAll()
-		sleep(ctx, a.ledger.wake, time.Hour)
+		if a.keepAll() {
+			sleep(ctx, a.ledger.wake, time.Hour)
+		} else {
+			sleep(ctx, nil, keepAgain)
+		}
 	}
 }
 
-// keepAll keeps the states of meanwhile. reload is held for writing, so that none is one of which the transition is being committed.
-func (a *Alerter) keepAll() {
-	a.reload.Lock()
+// keepAgain is the pause before states are kept that could not be, as a change was being committed.
+const keepAgain = 100 * time.Millisecond
+
+// keepAll keeps the states of meanwhile. reload is held for writing, so that none is one of which the transition is being committed; it
+// is not waited for, which would hold up the results that come.
+func (a *Alerter) keepAll() bool {
+	if !a.reload.TryLock() {
+		return false
+	}
 	defer a.reload.Unlock()
 	a.ledger.keepStates(a.States())
+	return true
 }
 
 // stored notes that a message is in the store now.

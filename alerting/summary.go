@@ -16,6 +16,7 @@ import (
 const (
 	summarySpan = 24 * time.Hour
 	queryTime   = 10 * time.Second // for what the summary asks of the history
+	maxAhead    = time.Hour        // a last summary that lies further in the future was made by a wrong clock
 )
 
 // summarizeDaily puts the summary into the outbox once a day, until ctx ends.
@@ -39,19 +40,29 @@ func (a *Alerter) summaryIn() time.Duration {
 	}
 	now := a.now()
 	due := dueOn(now.In(a.location), a.config.Summary.At)
-	if a.summarized().Before(due) {
+	if a.summarized(now).Before(due) {
 		return due.Sub(now)
 	}
 	return nap
 }
 
 // summarized is when the last summary was made. Where that is not known, because nothing was ever stored or nothing could be read, the
-// start counts, so that nobody is sent one for the time before. The lock is held.
-func (a *Alerter) summarized() time.Time {
-	if a.lastSummary.IsZero() && a.blank {
-		return a.begun
+// start counts, so that nobody is sent one for the time before. A time still to come is that of a clock that was ahead once: then the
+// moment counts at which that was noticed, so that the next summary comes within a day; unless it is near, as after the clock was put
+// right by seconds. The lock is held.
+func (a *Alerter) summarized(now time.Time) time.Time {
+	last := a.lastSummary
+	if last.IsZero() && a.blank {
+		last = a.begun
 	}
-	return a.lastSummary
+	if last.Sub(now) <= maxAhead {
+		a.ahead = time.Time{}
+		return last
+	}
+	if a.ahead.IsZero() || a.ahead.After(now) {
+		a.ahead = plain(now)
+	}
+	return a.ahead
 }
 
 // dueOn gives the moment of a civil time on a day: right after the gap where the clocks are set forward over it, and always the same
@@ -73,23 +84,43 @@ func dueOn(day time.Time, at string) time.Time {
 	return due
 }
 
-// SendSummary puts a summary of now into the outbox of those who get one.
+// SendSummary puts a summary of now into the outbox of those who get one, and commits it there for all of them before it returns.
 func (a *Alerter) SendSummary(ctx context.Context) error {
 	subject, text, err := a.Summary(ctx)
 	if err != nil {
 		return err
 	}
+	a.reload.RLock()
+	defer a.reload.RUnlock()
 	a.mu.Lock()
-	defer a.mu.Unlock()
 	a.lastSummary = plain(a.now())
 	a.expired = nil
-	for _, l := range a.lanes {
-		if names := a.config.Summary.Notify; l.notifier != nil && (names == nil || slices.Contains(names, l.name)) {
-			l.draft = &draft{subject, text}
-			notify(l.wake)
-		}
+	lanes := slices.DeleteFunc(a.sortedLanes(), func(l *lane) bool {
+		names := a.config.Summary.Notify
+		return l.notifier == nil || names != nil && !slices.Contains(names, l.name)
+	})
+	a.mu.Unlock()
+	for _, l := range lanes {
+		a.sealSummary(ctx, l, subject, text)
 	}
 	return nil
+}
+
+// sealSummary commits a summary for one notifier, in place of those that surely were not taken. From then on its pump has it. reload is
+// held.
+func (a *Alerter) sealSummary(ctx context.Context, l *lane, subject, text string) {
+	a.mu.Lock()
+	x := a.letter(l, record.KindSummary)
+	x.Subject, x.Text = subject, text
+	replaced := undoubted(l.summaries)
+	x.succeed(replaced)
+	l.remove(replaced...)
+	a.mu.Unlock()
+	a.sealed(ctx, x, replaced)
+	a.mu.Lock()
+	l.put(x)
+	a.mu.Unlock()
+	notify(l.wake)
 }
 
 // Summary writes the summary of now: the situation, the last 24 hours, and what is wrong with skywatch itself.

@@ -165,3 +165,65 @@ func TestSummaryTimeInCivilDays(t *testing.T) {
 		}
 	}
 }
+
+// TestAClockThatWasAheadSilencesNoSummary: the last summary seems to lie years ahead.
+func TestAClockThatWasAheadSilencesNoSummary(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "ops")
+		w.config.Summary.At = "07:00"
+		w.disk.lastSummary = time.Now().AddDate(30, 0, 0)
+		w.start()
+		time.Sleep(8 * time.Hour)
+		if n := days(w); n != 1 {
+			t.Errorf("%d summaries on the first day, want 1", n)
+		}
+		time.Sleep(5 * 24 * time.Hour)
+		if n := days(w); n != 6 {
+			t.Errorf("%d summaries in six days, want 6", n)
+		}
+	})
+}
+
+// TestAClockPutRightBySecondsDoublesNoSummary, nor does a start at a time before the clock is set.
+func TestAClockPutRightBySecondsDoublesNoSummary(t *testing.T) {
+	a := New(Options{Journal: &journal{disk: newDisk()}})
+	last := noon.Add(time.Second)
+	a.lastSummary, a.blank = last, false
+	for _, now := range []time.Time{noon, noon.AddDate(-50, 0, 0), noon.Add(time.Hour)} {
+		if got := a.summarized(now); now.After(noon.Add(-time.Hour)) && !got.Equal(last) {
+			t.Errorf("at %s the last summary was at %s, want %s", now, got, last)
+		}
+	}
+}
+
+// TestAKillLosesNoSummaryForTheSlower: one notifier hangs while the summary is made.
+func TestAKillLosesNoSummaryForTheSlower(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "ops", "slow")
+		w.config.Summary.At = "07:00"
+		w.start()
+		w.alerter.build = func(n NotifierConfig) Notifier {
+			if n.Name == "slow" {
+				return stuck{}
+			}
+			return w.boxes[n.Name]
+		}
+		w.apply()
+		time.Sleep(7*time.Hour - 20*time.Second)
+		w.down("A") // the mail of it hangs
+		time.Sleep(30 * time.Second)
+		w.kill()
+		w.start()
+		time.Sleep(2 * time.Hour)
+		w.stop()
+		summaries := 0
+		for _, subject := range w.boxes["slow"].subjects() {
+			if strings.HasPrefix(subject, "skywatch ") {
+				summaries++
+			}
+		}
+		if summaries != 1 {
+			t.Errorf("slow took %q, want one summary", w.boxes["slow"].subjects())
+		}
+	})
+}
