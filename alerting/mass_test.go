@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -109,23 +110,23 @@ func TestMassOutageOnASlowDisk(t *testing.T) {
 
 // TestMassOutageWithAKillAfterEachCommit: whatever was committed, each check is told down in the end.
 func TestMassOutageWithAKillAfterEachCommit(t *testing.T) {
-	for kill := 2; kill <= 16; kill++ { // the first call loads
+	for kill := int64(2); kill <= 16; kill++ { // the first call loads
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t, "ops")
 			w.many(1500)
 			w.journal.slow = 3 * time.Millisecond
-			calls := 0
+			var calls atomic.Int64
 			w.journal.fault = func(call string) (error, error) {
 				if call != "keep" {
-					calls++
+					calls.Add(1)
 				}
-				if calls > kill {
+				if calls.Load() > kill {
 					return errDisk, nil
 				}
 				return nil, nil
 			}
 			w.boxes["ops"].reply = func(int, record.Message) error {
-				if calls >= kill {
+				if calls.Load() >= kill {
 					return errDown
 				}
 				return nil
