@@ -16,9 +16,10 @@ import (
 
 // The bounds of a message, in bytes but for the rows.
 const (
-	maxText    = 64 << 10
+	maxText    = 96 << 10
 	maxNews    = 16 << 10 // of full accounts; further ones get a line
-	maxLines   = 24 << 10 // of accounts and lines; further ones are counted
+	maxLines   = 24 << 10 // of accounts and lines; further ones are named
+	maxNames   = 44 << 10 // of accounts, lines and names; further ones are counted
 	maxRows    = 100      // of the situation
 	maxSubject = 120
 	maxName    = 60
@@ -138,9 +139,7 @@ func (a *Alerter) wording(ts []record.Transition) (string, string) {
 		b.WriteString(account)
 		told++
 	}
-	if left := len(all) - told; left > 0 {
-		fmt.Fprintf(&b, "... and %d more\n", left)
-	}
+	writeNames(&b, all[told:])
 	if !strings.HasSuffix(b.String(), "\n\n") {
 		b.WriteString("\n")
 	}
@@ -148,6 +147,36 @@ func (a *Alerter) wording(ts []record.Transition) (string, string) {
 	a.writeTraces(&b, all)
 	b.WriteString("\n" + a.signature())
 	return subject(all), b.String()
+}
+
+// namesWidth is the length of a line of names, about.
+const namesWidth = 100
+
+// writeNames tells events by name alone, and counts those for which there is no room.
+func writeNames(b *strings.Builder, rest []event) {
+	word, width := "", 0
+	for i, e := range rest {
+		name := oneLine(e.last().Check, maxCell)
+		if b.Len()+len(name) > maxNames {
+			fmt.Fprintf(b, "\n... and %d more", len(rest)-i)
+			break
+		}
+		switch {
+		case e.word() != word:
+			word, width = e.word(), 0
+			b.WriteString("\nAlso " + word + ": ")
+		case width > namesWidth:
+			width = 0
+			b.WriteString(",\n  ")
+		default:
+			b.WriteString(", ")
+		}
+		b.WriteString(name)
+		width += len(name) + 2
+	}
+	if len(rest) > 0 {
+		b.WriteString("\n")
+	}
 }
 
 // signature ends a message: RFC 3676 section 4.3.

@@ -110,6 +110,25 @@ func TestMessageIsBounded(t *testing.T) {
 	}
 }
 
+// A message of a mass outage names every check, as far as names are of a usual length.
+func TestMessageNamesAllOfAMassOutage(t *testing.T) {
+	var told []record.Transition
+	for i := range maxOpen {
+		told = append(told, downAt(fmt.Sprintf("host-%04d.example.org", i), int64(i+1), noon))
+	}
+	_, text := writer(t).wording(told)
+	for _, tr := range told {
+		if !strings.Contains(text, tr.Check) {
+			t.Fatalf("%s is not in the message of %d bytes", tr.Check, len(text))
+		}
+	}
+	for line := range strings.Lines(text) {
+		if len(line) > 200 {
+			t.Errorf("a line of %d bytes, want it broken", len(line))
+		}
+	}
+}
+
 func TestSituationHasAtMostAHundredRows(t *testing.T) {
 	var states []record.CheckState
 	for i := range 150 {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"skywatch/internal/probe"
 	"skywatch/internal/record"
 )
 
@@ -174,7 +175,7 @@ func (a *Alerter) results(all []record.Tally) string {
 	for _, t := range all {
 		rows = append(rows, []string{
 			t.Check, fmt.Sprint(t.Up), fmt.Sprint(t.Down), fmt.Sprint(t.Inconclusive), fmt.Sprint(t.Attempts),
-			t.TookMean.Round(time.Millisecond).String(), t.TookMax.Round(time.Millisecond).String(),
+			probe.Took(t.TookMean), probe.Took(t.TookMax),
 		})
 	}
 	return "Results of the last 24 hours:\n" + table(rows)
