@@ -7,6 +7,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -122,7 +124,7 @@ func (p *program) load() (*config.Config, error) {
 
 // explain adds what helps a user who has no configuration yet.
 func (p *program) explain(err error) error {
-	if err != nil && p.configFile == "" && errors.Is(err, errNoFile) {
+	if _, missing := os.Stat(p.configPath()); err != nil && p.configFile == "" && errors.Is(missing, fs.ErrNotExist) {
 		return hint(err, "name one with --config.file, or run in the directory of "+strings.Join(configFiles, " or "))
 	}
 	return err

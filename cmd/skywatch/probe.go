@@ -7,7 +7,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"maps"
 	"net/url"
@@ -23,9 +22,6 @@ import (
 	"skywatch/internal/probe"
 	"skywatch/probes"
 )
-
-// errNoFile is what a missing configuration file gives.
-var errNoFile = fs.ErrNotExist
 
 // probeCommand is `skywatch probe MODULE TARGET`.
 func (p *program) probeCommand(app *kingpin.Application) {
