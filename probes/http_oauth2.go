@@ -11,6 +11,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/golang-jwt/jwt/v5"
 	promconfig "github.com/prometheus/common/config"
@@ -94,6 +95,7 @@ func signing(algorithm string) *jwt.SigningMethodRSA {
 
 // tokenError tells a refused client from a broken token server.
 func (p *httpProbe) tokenError(server string, err error) error {
+	server, _, _ = strings.Cut(server, "?") // some servers want the secret there
 	var refused *oauth2.RetrieveError
 	if errors.As(err, &refused) && refused.Response != nil {
 		reason := probe.ReasonResponse

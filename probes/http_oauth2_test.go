@@ -76,6 +76,7 @@ func TestHTTPOAuth2(t *testing.T) {
 		{"/token", "client_secret: wrong", probe.ReasonAuth,
 			`fetching "%s": asking "%s/token" for a token: status 401 and body "{\"error\":\"invalid_client\"}", want a token`},
 		{"/down", "client_secret: s3cret", probe.ReasonResponse, `fetching "%s": asking "%s/down" for a token: status 503 and body "later", want a token`},
+		{"/down?key=s3cret", "client_secret: other", probe.ReasonResponse, `fetching "%s": asking "%s/down" for a token: status 503 and body "later", want a token`},
 		{"/token", "client_secret_file: /nonexistent", probe.ReasonConfig,
 			`fetching "%s": reading oauth2: client_secret_file: stat /nonexistent: no such file or directory, want a readable file`},
 	} {
