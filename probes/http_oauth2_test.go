@@ -58,7 +58,7 @@ func giveToken(w http.ResponseWriter) {
 func TestHTTPOAuth2(t *testing.T) {
 	s := tokenServer(t)
 	keys := func(path, secret string) string {
-		return fmt.Sprintf("oauth2: {client_id: c, %s, token_url: %s%s, scopes: [a, b], endpoint_params: {audience: x}}", secret, s.URL, path)
+		return fmt.Sprintf("oauth2: {client_id: c, %s, token_url: '%s%s', scopes: [a, b], endpoint_params: {audience: x}}", secret, s.URL, path)
 	}
 	file := probetest.WriteFile(t, "secret", []byte("s3cret\n"))
 	for _, secret := range []string{"client_secret: s3cret", "client_secret_file: " + file} {
