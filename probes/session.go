@@ -37,6 +37,28 @@ type session struct {
 	sent  bool
 }
 
+// converse makes the handshake on a fresh connection if tlsFirst, and holds the dialogue. It closes the connection.
+func converse(ctx context.Context, conn net.Conn, d dialogue, tlsFirst bool, target probe.Target, r *probe.Recorder,
+	secure func(context.Context, net.Conn) (*tls.Conn, error)) error {
+	if tlsFirst {
+		secured, err := secure(ctx, conn)
+		if err != nil {
+			conn.Close()
+			return err
+		}
+		conn = secured
+	}
+	r.Set(descFailedRegex, 0)
+	r.Set(descFailedBytes, 0)
+	if len(d.steps) == 0 {
+		conn.Close()
+		return nil
+	}
+	s := newSession(conn, target.String(), r, secure)
+	defer s.close()
+	return s.run(ctx, d)
+}
+
 // newSession starts on a connection; secure makes it a TLS one when a step asks for it.
 func newSession(conn net.Conn, server string, r *probe.Recorder, secure func(context.Context, net.Conn) (*tls.Conn, error)) *session {
 	s := &session{wire: conn, server: server, r: r, secure: secure}

@@ -64,23 +64,7 @@ func (p *TCP) attempt(ctx context.Context, t probe.Target, r *probe.Recorder) er
 	secure := func(ctx context.Context, wire net.Conn) (*tls.Conn, error) {
 		return p.secure(ctx, wire, host, t, r)
 	}
-	if p.TLS {
-		secured, err := secure(ctx, conn)
-		if err != nil {
-			conn.Close()
-			return err
-		}
-		conn = secured
-	}
-	r.Set(descFailedRegex, 0)
-	r.Set(descFailedBytes, 0)
-	if len(p.QueryResponse) == 0 {
-		conn.Close()
-		return nil
-	}
-	s := newSession(conn, t.String(), r, secure)
-	defer s.close()
-	return s.run(ctx, p.dialogue)
+	return converse(ctx, conn, p.dialogue, p.TLS, t, r, secure)
 }
 
 // secure makes the TLS handshake for the name that the module, the request or the target gives, in this order.

@@ -46,19 +46,7 @@ func (p *Unix) Probe(ctx context.Context, t probe.Target, r *probe.Recorder) err
 		return err
 	}
 	secure := func(ctx context.Context, wire net.Conn) (*tls.Conn, error) { return p.secure(ctx, wire, t, r) }
-	if p.TLS {
-		secured, err := secure(ctx, conn)
-		if err != nil {
-			conn.Close()
-			return err
-		}
-		conn = secured
-	}
-	r.Set(descFailedRegex, 0)
-	r.Set(descFailedBytes, 0)
-	s := newSession(conn, t.String(), r, secure)
-	defer s.close()
-	return s.run(ctx, p.dialogue)
+	return converse(ctx, conn, p.dialogue, p.TLS, t, r, secure)
 }
 
 // dialUnix opens a watched connection to a path, with the deadline of ctx.
