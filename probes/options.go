@@ -38,6 +38,8 @@ type Options struct {
 	ConfigDir string       // where a relative path is looked for when the working directory does not have it; "" = nowhere else
 	Log       *slog.Logger // of what is worth a warning at load; nil = nowhere
 
+	Credentials Credentials // that modules and targets may name
+
 	pems *pemCache // set by Modules.Build; nil = files are parsed at each use
 }
 

@@ -34,6 +34,7 @@ type session struct {
 	line  []byte // the last line; what there is of it when reading failed
 	last  []byte // the one before
 	lines int
+	cut   bool // the last line ended with the stream, not with a line end
 	sent  bool
 }
 
@@ -138,6 +139,7 @@ func (s *session) readLine() error {
 		if err != nil && (!errors.Is(err, io.EOF) || len(s.line) == 0) {
 			return err
 		}
+		s.cut = err != nil
 		s.line = bytes.TrimSuffix(bytes.TrimSuffix(s.line, []byte("\n")), []byte("\r"))
 		s.noteLine()
 		return nil
@@ -193,7 +195,12 @@ func (s *session) send(text string) error {
 		return nil
 	}
 	s.sent = true
-	_, err := io.WriteString(s.conn, text+"\n")
+	return s.write(text + "\n")
+}
+
+// write sends a text as it is.
+func (s *session) write(text string) error {
+	_, err := io.WriteString(s.conn, text)
 	switch {
 	case err == nil:
 		return nil

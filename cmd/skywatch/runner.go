@@ -27,14 +27,19 @@ type runner struct {
 	requestCache *memories // the same, of tokens and secrets
 	checks       *memories // what probers of checks remember without a durable store
 	checkCache   *memories
+	shared       probe.Store // what all probers have in common
 }
 
 func newRunner(log *slog.Logger, durable func(check, target string) probe.Store) *runner {
-	return &runner{
-		log: log, durable: durable,
+	r := &runner{
+		log: log, durable: durable, shared: new(probe.MemoryStore),
 		requests: newMemories(requestMemories), requestCache: newMemories(requestMemories),
 		checks: newMemories(checkMemories), checkCache: newMemories(checkMemories),
 	}
+	if durable != nil {
+		r.shared = durable("", "") // no check has an empty name
+	}
+	return r
 }
 
 // request runs the probe of a request.
@@ -65,7 +70,7 @@ func (r *runner) run(ctx context.Context, c probe.Check, env probe.Env) probe.Re
 }
 
 func (r *runner) env(c probe.Check, store, cache probe.Store, ended func()) probe.Env {
-	env := probe.Env{Store: store, Cache: cache, Strays: &r.strays, Ended: ended}
+	env := probe.Env{Store: store, Cache: cache, Shared: r.shared, Strays: &r.strays, Ended: ended}
 	if r.log.Enabled(context.Background(), slog.LevelError) {
 		log := r.log.With("module", c.Module.Name, "target", c.Target.String())
 		if c.Name != "" {

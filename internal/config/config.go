@@ -82,6 +82,10 @@ func (c *Config) complete(root *yaml.Node, o probes.Options) (err error) {
 	if c.Location, err = location(c.doc.TimeZone); err != nil {
 		return err
 	}
+	if err := c.doc.Credentials.Validate(dir); err != nil {
+		return fmt.Errorf("credentials: %w", err)
+	}
+	o.Credentials = c.doc.Credentials
 	if err := c.doc.Modules.Build(o); err != nil {
 		return err
 	}

@@ -14,13 +14,14 @@ import (
 
 // document is the file as written, with defaults where it is silent.
 type document struct {
-	TimeZone string          `yaml:"time_zone"`
-	Modules  probes.Modules  `yaml:"modules"`
-	Defaults rules           `yaml:"check_defaults"`
-	Checks   []check         `yaml:"checks"`
-	Alerting alerting.Config `yaml:",inline"` // notifiers, alerting, summary
-	History  history.Config  `yaml:"history"`
-	Schedule scheduling      `yaml:"schedule"`
+	TimeZone    string             `yaml:"time_zone"`
+	Modules     probes.Modules     `yaml:"modules"`
+	Credentials probes.Credentials `yaml:"credentials"`
+	Defaults    rules              `yaml:"check_defaults"`
+	Checks      []check            `yaml:"checks"`
+	Alerting    alerting.Config    `yaml:",inline"` // notifiers, alerting, summary
+	History     history.Config     `yaml:"history"`
+	Schedule    scheduling         `yaml:"schedule"`
 }
 
 // rules is how a check is tried.

@@ -23,14 +23,15 @@ type Recorder struct {
 	// Log goes to the trace always, and to the daemon's log at the level set for probers. Attributes are snake_case.
 	Log *slog.Logger
 
-	trace        *traceBuffer
-	store, cache Store
-	parent       *Recorder // of a draft; nil otherwise
+	trace                *traceBuffer
+	store, cache, shared Store
+	parent               *Recorder // of a draft; nil otherwise
 
 	mu      sync.Mutex
 	sealed  bool
 	samples []Sample
 	facts   []Fact
+	logins  []LoginOutcome
 	conns   []net.Conn
 	ended   func() // what a stray prober must do when it ends
 }
@@ -97,6 +98,10 @@ func (r *Recorder) Store() Store { return r.store }
 
 // Cache is like Store but never written to disk: tokens, secrets. Never nil.
 func (r *Recorder) Cache() Store { return r.cache }
+
+// Shared is the one memory that all probes of this skywatch have in common, durable like Store; never nil. It is for what one module makes
+// and another must know again, such as the key of signed messages.
+func (r *Recorder) Shared() Store { return r.shared }
 
 // track hands a connection to the watchdog of the attempt. It tells whether the attempt still runs.
 func (r *Recorder) track(c net.Conn) bool {

@@ -48,6 +48,8 @@ type Result struct {
 	Samples  []Sample // of the attempt that decided; without the common probe_success, probe_duration_seconds, probe_timeout_seconds
 	Facts    []Fact   // at most 32, of the attempt that decided
 	Trace    Trace    // of all attempts
+
+	Logins []LoginOutcome // what servers said to the secrets that were sent, in all attempts, in order
 }
 
 // Success tells whether the verdict is up.

@@ -34,6 +34,7 @@ type Env struct {
 	Log    slog.Handler     // where probers' records go besides the trace; nil = nowhere
 	Store  Store            // nil = a memory that ends with the run
 	Cache  Store            // nil = a memory that ends with the run
+	Shared Store            // nil = a memory that ends with the run
 	Strays *atomic.Int64    // counts probers that still run after their deadline; nil = not counted
 	Ended  func()           // called once, when everything the run started has ended: at return, or later for a stray; nil = nothing
 }
@@ -53,6 +54,9 @@ func Run(ctx context.Context, c Check, env Env) Result {
 	}
 	if env.Cache == nil {
 		env.Cache = new(MemoryStore)
+	}
+	if env.Shared == nil {
+		env.Shared = new(MemoryStore)
 	}
 	if env.Ended == nil {
 		env.Ended = func() {}
@@ -91,7 +95,7 @@ func Run(ctx context.Context, c Check, env Env) Result {
 
 // attempt makes one try and writes its outcome into res. It tells whether the prober still runs.
 func attempt(ctx context.Context, c Check, env Env, trace *traceBuffer, res *Result) (stray bool) {
-	r := &Recorder{trace: trace, store: env.Store, cache: env.Cache, samples: make([]Sample, 0, 8), facts: make([]Fact, 0, 4)}
+	r := &Recorder{trace: trace, store: env.Store, cache: env.Cache, shared: env.Shared, samples: make([]Sample, 0, 8), facts: make([]Fact, 0, 4)}
 	r.Log = slog.New(&traceHandler{recorder: r, next: env.Log})
 	start := time.Now()
 	within, cancel := context.WithDeadline(ctx, start.Add(c.Timeout))
@@ -116,6 +120,7 @@ func attempt(ctx context.Context, c Check, env Env, trace *traceBuffer, res *Res
 	if stray {
 		stray = r.leave(done, env)
 	}
+	res.Logins = append(res.Logins, r.loginOutcomes()...)
 	res.Samples, res.Facts = r.seal()
 	settle(ctx, res, err, trace)
 	return stray

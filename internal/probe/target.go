@@ -14,9 +14,10 @@ import (
 
 // Target is the address a probe aims at, with what a request adds to it. The zero value aims at nothing.
 type Target struct {
-	raw      string
-	text     string
-	Hostname string // the hostname parameter of /probe; "" when not given
+	raw        string
+	text       string
+	Hostname   string // the hostname parameter of /probe; "" when not given
+	Credential string // name of the credential that the request or check picks; "" = that of the module
 }
 
 // maxTargetText is the most bytes of an address that are shown and stored; anybody may ask /probe for any length.

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The skywatch Authors
+
+package probes
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"strings"
+
+	"skywatch/internal/probe"
+)
+
+// maxReplyLine is the longest line of a reply that a service may send: ten times what SMTP (RFC 5321, 4.5.3.1.5) and POP3 allow.
+const maxReplyLine = 5 << 10
+
+// textLink is a link on which both sides speak in lines.
+type textLink struct {
+	*link
+	talk *session
+}
+
+// text begins to speak in lines on an open link.
+func (l *link) text() *textLink {
+	t := &textLink{link: l}
+	t.talk = newSession(l.conn, l.server, l.r, t.handshake)
+	return t
+}
+
+func (t *textLink) handshake(ctx context.Context, _ net.Conn) (*tls.Conn, error) {
+	if err := t.secure(ctx); err != nil {
+		return nil, err
+	}
+	return t.conn.(*tls.Conn), nil
+}
+
+// startTLS goes over to TLS after the server agreed to. What it sent ahead of the handshake is a failure, never taken as protected.
+func (t *textLink) startTLS(ctx context.Context) error { return t.talk.startTLS(ctx) }
+
+// readLine reads one whole line, without its end. want says what it should be, for the error.
+func (t *textLink) readLine(want string) (string, error) {
+	s := t.talk
+	if err := s.readLine(); err != nil {
+		if errors.Is(err, io.EOF) {
+			return "", probe.Failf(probe.ReasonProtocol, "reading from %q: connection closed, want %s", t.server, want)
+		}
+		return "", s.readError(want, err)
+	}
+	if s.cut || len(s.line) > maxReplyLine || bytes.IndexByte(s.line, 0) >= 0 {
+		return "", probe.Failf(probe.ReasonProtocol, "reading from %q: got %s, want %s in a line of text of at most %d bytes",
+			t.server, t.r.Evidence(string(s.line)), want, maxReplyLine)
+	}
+	return string(s.line), nil
+}
+
+// say sends a line. A line end within it would be a second command, and is refused.
+func (t *textLink) say(line string) error {
+	if strings.ContainsAny(line, "\r\n\x00") {
+		return probe.Failf(probe.ReasonConfig, "sending to %q: the command %s has a line end in it, want none", t.server, t.r.Evidence(line))
+	}
+	return t.talk.write(line + "\r\n")
+}
