@@ -3,7 +3,7 @@
 # Copyright The skywatch Authors
 #
 # install.sh [GROUP...]    installs the Debian packages of the real servers that are missing; none given: all groups.
-# Groups: base race nginx unbound postfix dovecot prometheus blackbox shellcheck.  No daemon is started: policy-rc.d forbids it while packages are set up.
+# Groups: base race nginx unbound postfix dovecot vsftpd sshd mariadb keystone prometheus blackbox shellcheck.  No daemon is started: policy-rc.d forbids it while packages are set up.
 # Uses sudo when not root.  Nothing is fetched when everything is there.
 . "${BASH_SOURCE[0]%/*}/lib.sh"
 declare -A packages=(
@@ -12,6 +12,10 @@ declare -A packages=(
   [nginx]='nginx-light'
   [postfix]='postfix'
   [dovecot]='dovecot-core dovecot-imapd dovecot-pop3d dovecot-lmtpd'
+  [vsftpd]='vsftpd'
+  [sshd]='openssh-server openssh-client'
+  [mariadb]='mariadb-server'
+  [keystone]='python3-keystone uwsgi-core uwsgi-plugin-python3'
   [prometheus]='prometheus'
   [blackbox]='prometheus-blackbox-exporter'
   [unbound]='unbound'
