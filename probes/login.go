@@ -73,7 +73,7 @@ func (c *LoginConfig) resolve(o Options, t probe.Target, address string, own Pri
 		}
 		account, key = credential.Account, credential.PrivateKey
 	}
-	l := &login{Login: probe.Login{Credential: name, Address: address}, username: account.Username}
+	l := &login{Login: probe.Login{Credential: name, Username: account.Username, Address: address}, username: account.Username}
 	var err error
 	if l.Secret, err = account.password(o); err != nil {
 		return l, err

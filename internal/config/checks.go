@@ -54,6 +54,7 @@ func (k *checker) make(c check) (probe.Check, error) {
 		Timeout:    k.timeout(c, module),
 		RetryDelay: time.Duration(given(c.RetryDelay, k.defaults.RetryDelay)),
 	}
+	made.Target.Credential = c.Credential
 	if c.Notify != nil {
 		made.Notify = append([]string{}, *c.Notify...)
 	}

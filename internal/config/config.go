@@ -32,6 +32,7 @@ type Config struct {
 	Concurrency int
 
 	doc      document
+	reach    reach
 	given    map[string]bool // sections of the file
 	rendered func() ([]byte, error)
 }
@@ -82,14 +83,17 @@ func (c *Config) complete(root *yaml.Node, o probes.Options) (err error) {
 	if c.Location, err = location(c.doc.TimeZone); err != nil {
 		return err
 	}
-	if err := c.doc.Credentials.Validate(dir); err != nil {
-		return fmt.Errorf("credentials: %w", err)
+	if at, err := c.doc.Credentials.Validate(dir); err != nil {
+		return fmt.Errorf("line %d: %w", entryLine(root, "credentials", at), err)
 	}
 	o.Credentials = c.doc.Credentials
 	if err := c.doc.Modules.Build(o); err != nil {
 		return err
 	}
 	c.Modules = c.doc.Modules.All()
+	for _, m := range c.Modules {
+		m.Permit = c.Permit
+	}
 	if err := c.completeSections(dir); err != nil {
 		return err
 	}
@@ -138,6 +142,9 @@ func (c *Config) completeChecks(root *yaml.Node) error {
 	}
 	for i, entry := range c.doc.Checks {
 		made, err := k.make(entry)
+		if err == nil {
+			err = c.reachFor(made.Module, made.Target)
+		}
 		if err != nil {
 			return fmt.Errorf("line %d: check %q: %w", entryLine(root, "checks", i), short(entry.Name), err)
 		}

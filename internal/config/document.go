@@ -38,6 +38,7 @@ type check struct {
 	Was        []string          `yaml:"was,omitempty"`
 	Module     string            `yaml:"module"`
 	Target     target            `yaml:"target"`
+	Credential string            `yaml:"credential,omitempty"` // instead of the module's own
 	Group      string            `yaml:"group,omitempty"`
 	Labels     map[string]string `yaml:"labels,omitempty"`
 	Notify     *[]string         `yaml:"notify,omitempty"`

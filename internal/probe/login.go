@@ -11,8 +11,13 @@ const maxLogins = 16
 // Login is a secret on its way: whose it is and which server gets it. It is a value that may be compared.
 type Login struct {
 	Credential string // name of the credential; "" = written in the module itself
+	Username   string // who logs in; "" = the secret alone says so
 	Address    string // host:port of the server, as the module or the target names it
 	Secret     Secret // what proves the identity; "" when there is none or it cannot be read
+
+	// Fixed says that the module itself names the server: whatever the target or the hostname of a request, it has no influence on where
+	// this secret goes, nor on the name that the server's certificate must have.
+	Fixed bool
 }
 
 // LoginOutcome is what a server said to a login.
