@@ -4,6 +4,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -17,6 +18,7 @@ import (
 
 	"skywatch/alerting"
 	"skywatch/history"
+	"skywatch/internal/lockout"
 	"skywatch/internal/probe"
 	"skywatch/probes"
 )
@@ -29,6 +31,7 @@ type Config struct {
 	Checks      []probe.Check // in the order of the file
 	Alerting    alerting.Config
 	History     history.Config
+	LoginGuard  lockout.Config
 	Concurrency int
 
 	doc      document
@@ -112,7 +115,7 @@ func location(zone string) (*time.Location, error) {
 }
 
 func (c *Config) completeSections(dir string) error {
-	c.Alerting, c.History, c.Concurrency = c.doc.Alerting, c.doc.History, c.doc.Schedule.Concurrency
+	c.Alerting, c.History, c.Concurrency, c.LoginGuard = c.doc.Alerting, c.doc.History, c.doc.Schedule.Concurrency, c.doc.LoginGuard
 	if c.Concurrency < 1 {
 		return fmt.Errorf("schedule: concurrency: %d, want at least 1", c.Concurrency)
 	}
@@ -120,7 +123,7 @@ func (c *Config) completeSections(dir string) error {
 	if err := c.Alerting.Validate(); err != nil {
 		return err
 	}
-	if err := c.History.Validate(); err != nil {
+	if err := cmp.Or(c.History.Validate(), c.LoginGuard.Validate()); err != nil {
 		return err
 	}
 	if !filepath.IsAbs(c.History.Path) {

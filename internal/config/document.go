@@ -8,6 +8,7 @@ import (
 
 	"skywatch/alerting"
 	"skywatch/history"
+	"skywatch/internal/lockout"
 	"skywatch/internal/probe"
 	"skywatch/probes"
 )
@@ -22,6 +23,7 @@ type document struct {
 	Alerting    alerting.Config    `yaml:",inline"` // notifiers, alerting, summary
 	History     history.Config     `yaml:"history"`
 	Schedule    scheduling         `yaml:"schedule"`
+	LoginGuard  lockout.Config     `yaml:"login_guard"`
 }
 
 // rules is how a check is tried.
@@ -64,8 +66,9 @@ func defaults() document {
 			Every: probe.Duration(time.Minute), Attempts: 5,
 			Timeout: probe.Duration(4 * time.Second), RetryDelay: probe.Duration(time.Second),
 		},
-		Alerting: alerting.DefaultConfig(),
-		History:  history.DefaultConfig(),
-		Schedule: scheduling{Concurrency: probe.DefaultConcurrency},
+		Alerting:   alerting.DefaultConfig(),
+		History:    history.DefaultConfig(),
+		Schedule:   scheduling{Concurrency: probe.DefaultConcurrency},
+		LoginGuard: lockout.DefaultConfig(),
 	}
 }
