@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"sync/atomic"
 
+	"skywatch/internal/lockout"
 	"skywatch/internal/probe"
 )
 
@@ -21,6 +22,7 @@ const (
 type runner struct {
 	log     *slog.Logger
 	durable func(check, target string) probe.Store // for checks; nil = in memory
+	guard   *lockout.Guard                         // holds up logins; nil = nobody does
 	strays  atomic.Int64
 
 	requests     *memories // what probers of requests remember
@@ -42,22 +44,31 @@ func newRunner(log *slog.Logger, durable func(check, target string) probe.Store)
 	return r
 }
 
-// request runs the probe of a request.
-func (r *runner) request(ctx context.Context, c probe.Check) probe.Result {
-	p := pair{c.Module.Name, c.Target.String()}
-	return r.run(ctx, c, r.env(c, r.requests.of(p), r.requestCache.of(p), nil))
+// request runs the probe of a request; a *probe.Refused says why there is none.
+func (r *runner) request(ctx context.Context, c probe.Check) (probe.Result, error) {
+	p := pair{c.Module.Name, c.Target.String(), c.Target.Credential}
+	result, err := r.guarded(ctx, c, r.env(c, r.requests.of(p), r.requestCache.of(p), nil))
+	if err != nil {
+		return probe.Result{}, tooSoon(err)
+	}
+	return result, nil
 }
 
 // check runs a check; ended is called when everything it started has ended.
 func (r *runner) check(ctx context.Context, c probe.Check, ended func()) probe.Result {
-	p := pair{c.Module.Name, c.Target.String()}
+	p := pair{c.Module.Name, c.Target.String(), c.Target.Credential}
 	var store probe.Store
 	if r.durable != nil {
 		store = r.durable(c.Name, p.target) // by the name, so that it outlives a change of the module
 	} else {
 		store = r.checks.of(p)
 	}
-	return r.run(ctx, c, r.env(c, store, r.checkCache.of(p), ended))
+	env := r.env(c, store, r.checkCache.of(p), ended)
+	result, err := r.guarded(ctx, c, env)
+	if err != nil {
+		return r.heldUp(ctx, c, env, result, err)
+	}
+	return result
 }
 
 // run says in the log of the probers why a probe failed.
