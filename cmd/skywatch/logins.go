@@ -13,30 +13,33 @@ import (
 	"skywatch/probes"
 )
 
-// guarded makes a probe whose logins the guard watches. The error is that of a login it held up: before the probe, of which there is no
-// result then, or in the middle.
-func (r *runner) guarded(ctx context.Context, c probe.Check, env probe.Env) (probe.Result, *lockout.Hold) {
+// enter lets the guard watch the logins of a probe. It tells why one that will be made is held up; then there is no need for the probe.
+func (r *runner) enter(c *probe.Check, env *probe.Env) *lockout.Hold {
 	service, ok := c.Module.Prober.(probes.Service)
 	if !ok || r.guard == nil {
-		return withoutSecrets(r.run(ctx, c, env)), nil
+		return nil
 	}
 	logins, _ := service.Logins(c.Target) // an error is that of the target, which the probe will say itself
-	pass, hold := r.guard.Begin(c, logins)
-	if hold != nil {
-		return probe.Result{}, hold
+	pass, hold := r.guard.Begin(*c, logins)
+	if hold == nil {
+		env.Gate = pass
 	}
-	env.Gate = pass
-	result := withoutSecrets(r.run(ctx, c, env))
-	if hold = pass.End(); result.Verdict != probe.Down || result.Reason != probe.ReasonAuth {
-		hold = nil
-	}
-	return result, hold
+	return hold
 }
 
-// withoutSecrets takes from a result the secrets that were sent: they go no further.
-func withoutSecrets(result probe.Result) probe.Result {
+// leave ends the watch, and takes from a result the secrets that were sent: they go no further. It tells why a login was held up in the
+// middle of the probe, if that is why it failed.
+func leave(gate probe.Gate, result *probe.Result) *lockout.Hold {
 	result.Logins = nil
-	return result
+	pass, ok := gate.(*lockout.Pass)
+	if !ok {
+		return nil
+	}
+	hold := pass.End()
+	if result.Verdict != probe.Down || result.Reason != probe.ReasonAuth {
+		return nil
+	}
+	return hold
 }
 
 // tooSoon is what a request is told whose login was held up.
@@ -45,19 +48,18 @@ func tooSoon(hold *lockout.Hold) error {
 	return &probe.Refused{Cause: probe.RefusedPace, Text: strings.ToUpper(text[:1]) + text[1:], After: hold.After}
 }
 
-// heldUp is the result of a check whose login was held up: no word on the service. It was made up to that point (made), or not at all.
-func (r *runner) heldUp(ctx context.Context, c probe.Check, env probe.Env, made probe.Result, hold *lockout.Hold) probe.Result {
-	if made.Attempts == 0 {
-		module := *c.Module
-		module.Prober = idle{fmt.Errorf("checking %q: %w", c.Name, hold)}
-		c.Module, c.Attempts = &module, 1
-		made = r.run(ctx, c, env)
-		made.Attempts = 0
+// notMade is the result of a check whose login is held up: no connection, no attempt, and no word on the service.
+func notMade(ctx context.Context, c probe.Check, env probe.Env, hold *lockout.Hold) probe.Result {
+	module := *c.Module
+	module.Prober = idle{fmt.Errorf("checking %q: %w", c.Name, hold)}
+	c.Module, c.Attempts = &module, 1
+	result := probe.Run(ctx, c, env)
+	complain(env.Log, &result)
+	result.Attempts = 0
+	if result.Verdict == probe.Down {
+		result.Verdict = probe.Inconclusive
 	}
-	if made.Verdict == probe.Down {
-		made.Verdict = probe.Inconclusive
-	}
-	return made
+	return result
 }
 
 // idle is the prober of a check that is not made.

@@ -47,9 +47,14 @@ func newRunner(log *slog.Logger, durable func(check, target string) probe.Store)
 // request runs the probe of a request; a *probe.Refused says why there is none.
 func (r *runner) request(ctx context.Context, c probe.Check) (probe.Result, error) {
 	p := pair{c.Module.Name, c.Target.String(), c.Target.Credential}
-	result, err := r.guarded(ctx, c, r.env(c, r.requests.of(p), r.requestCache.of(p), nil))
-	if err != nil {
-		return probe.Result{}, tooSoon(err)
+	env := r.env(c, r.requests.of(p), r.requestCache.of(p), nil)
+	if hold := r.enter(&c, &env); hold != nil {
+		return probe.Result{}, tooSoon(hold)
+	}
+	result := probe.Run(ctx, c, env)
+	complain(env.Log, &result)
+	if hold := leave(env.Gate, &result); hold != nil {
+		return probe.Result{}, tooSoon(hold)
 	}
 	return result, nil
 }
@@ -64,20 +69,22 @@ func (r *runner) check(ctx context.Context, c probe.Check, ended func()) probe.R
 		store = r.checks.of(p)
 	}
 	env := r.env(c, store, r.checkCache.of(p), ended)
-	result, err := r.guarded(ctx, c, env)
-	if err != nil {
-		return r.heldUp(ctx, c, env, result, err)
+	if hold := r.enter(&c, &env); hold != nil {
+		return notMade(ctx, c, env, hold)
+	}
+	result := probe.Run(ctx, c, env)
+	complain(env.Log, &result)
+	if hold := leave(env.Gate, &result); hold != nil {
+		result.Verdict = probe.Inconclusive
 	}
 	return result
 }
 
-// run says in the log of the probers why a probe failed.
-func (r *runner) run(ctx context.Context, c probe.Check, env probe.Env) probe.Result {
-	result := probe.Run(ctx, c, env)
-	if env.Log != nil && !result.Success() && result.Verdict != probe.Aborted {
-		slog.New(env.Log).Error("probe failed", "duration_seconds", result.Took.Seconds(), "reason", result.Reason, "err", result.Err)
+// complain says in the log of the probers why a probe failed; nil is no log.
+func complain(log slog.Handler, r *probe.Result) {
+	if log != nil && !r.Success() && r.Verdict != probe.Aborted {
+		slog.New(log).Error("probe failed", "duration_seconds", r.Took.Seconds(), "reason", r.Reason, "err", r.Err)
 	}
-	return result
 }
 
 func (r *runner) env(c probe.Check, store, cache probe.Store, ended func()) probe.Env {
