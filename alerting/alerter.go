@@ -142,10 +142,8 @@ func (a *Alerter) Pending() []record.Message {
 		for _, x := range l.pending() {
 			all = append(all, x.Message)
 		}
-		if len(l.open) > 0 {
-			all = append(all, record.Message{
-				Notifier: l.name, Kind: record.KindAlert, Subject: subject(events(l.open)), Transitions: idsOf(l.open),
-			})
+		if news := events(l.open); len(news) > 0 {
+			all = append(all, record.Message{Notifier: l.name, Kind: record.KindAlert, Subject: subject(news), Transitions: idsOf(l.open)})
 		}
 	}
 	return all
