@@ -25,15 +25,16 @@ func portion(f *record.Failing) string {
 	return fmt.Sprintf("%d of %s %s", f.Count, probe.Count(f.Total, "target"), what)
 }
 
-// writeFailing lists the failing targets of a check with many, and what has changed.
-func writeFailing(b *strings.Builder, f *record.Failing) {
+// writeFailing lists the failing targets of a check with many, and those that recovered. Which ones are new matters to those alone who
+// were told before.
+func writeFailing(b *strings.Builder, f *record.Failing, before bool) {
 	if f == nil {
 		return
 	}
 	fmt.Fprintf(b, "  %s:\n", portion(f))
 	for _, one := range f.First {
 		note := ""
-		if slices.Contains(f.New, one.Target) {
+		if before && slices.Contains(f.New, one.Target) {
 			note = " (new)"
 		}
 		fmt.Fprintf(b, "    %s%s: %s: %s\n", oneLine(one.Target, maxCell), note, one.Reason, oneLine(one.Err, maxError))

@@ -184,7 +184,7 @@ func (a *Alerter) account(e event) string {
 		if failure.Failing == nil {
 			line("Error", oneLine(failure.Err, maxError))
 		}
-		writeFailing(&b, failure.Failing)
+		writeFailing(&b, failure.Failing, e.start == nil)
 	}
 	line("Attempts", tried(t))
 	line("Note", oneLine(e.note(), maxError))
