@@ -53,7 +53,9 @@ func targetSeriesOf(text string) string {
 }
 
 func TestManyTargetsAreOneCheckAndSinglySeen(t *testing.T) {
-	c := NewChecks(func(string) (record.CheckState, bool) { return record.CheckState{State: record.Down, Since: epoch}, true }, nil)
+	c := NewChecks(func(string) (record.CheckState, bool) {
+		return record.CheckState{State: record.Down, Since: epoch}, true
+	}, nil)
 	c.Apply([]probe.Check{websites("https://u:p@a.example", "https://b.example", "https://c.example"), webmail()})
 	order := []string{"https://a.example", "https://b.example", "https://c.example"}
 	c.Observe(t.Context(), combined(probe.Down, map[string]probe.Verdict{

@@ -24,13 +24,14 @@ checks:
       - {target: "http://c.example", with: {<<: *moved, basic_auth: {username: watcher, password: hunter22}}}
       - {target: "http://d.example", with: }
       - {target: "http://e.example", with: {fail_if_not_ssl: false, valid_status_codes: [], body: ""}}
+      - {target: "http://f.example", with: *moved}
 `
 
 func TestTargetsWithVariants(t *testing.T) {
 	c := mustText(t, websites)
 	check := c.Checks[0]
-	if check.Target.String() != "" || check.Module != c.Modules["web"] || len(check.Parts) != 5 {
-		t.Fatalf("check %+v, want the module as it is, and five parts", check)
+	if check.Target.String() != "" || check.Module != c.Modules["web"] || len(check.Parts) != 6 {
+		t.Fatalf("check %+v, want the module as it is, and six parts", check)
 	}
 	var got []string
 	for m, target := range check.Each() {
@@ -40,6 +41,7 @@ func TestTargetsWithVariants(t *testing.T) {
 	want := []string{
 		"https://a.example web 3s HEAD [200] true", "http://b.example web 3s HEAD [301] false", "http://c.example web 3s HEAD [301] false",
 		"http://d.example web 3s HEAD [200] true", "http://e.example web 3s HEAD [] false",
+		"http://f.example web 3s HEAD [301] false",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("parts (-want +got):\n%s", diff)
@@ -79,6 +81,11 @@ func TestTargetsRendered(t *testing.T) {
             fail_if_not_ssl: false
             valid_status_codes: []
             body: ""
+        - target: http://f.example
+          with:
+            valid_status_codes:
+                - 301
+            follow_redirects: false
 `
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("rendered (-want +got):\n%s", diff)

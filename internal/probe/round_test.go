@@ -14,7 +14,9 @@ import (
 )
 
 // plainRun runs a check at one target.
-func plainRun(ctx context.Context, c Check, ended func()) Result { return Run(ctx, c, Env{Ended: ended}) }
+func plainRun(ctx context.Context, c Check, ended func()) Result {
+	return Run(ctx, c, Env{Ended: ended})
+}
 
 // TestRoundSideBySide: at most eight at the same time, each with its own timeout and attempts.
 func TestRoundSideBySide(t *testing.T) {
@@ -159,6 +161,19 @@ func TestWorstCaseOfMany(t *testing.T) {
 		c.Timeout, c.Attempts, c.RetryDelay = 4*time.Second, 5, time.Second
 		if got := c.WorstCase(); got != want {
 			t.Errorf("%d targets: %s, want %s", targets, got, want)
+		}
+	}
+}
+
+func BenchmarkRound(b *testing.B) {
+	c := checkAt(fakeProber(func(_ context.Context, _ Target, r *Recorder) error {
+		r.Log.Info("connected")
+		return nil
+	}), 100)
+	b.ReportAllocs()
+	for b.Loop() {
+		if r := Round(b.Context(), c, plainRun, nil); !r.Success() {
+			b.Fatal(r.Err)
 		}
 	}
 }
