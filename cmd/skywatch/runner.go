@@ -51,9 +51,14 @@ func (r *runner) request(ctx context.Context, c probe.Check) probe.Result {
 	return result
 }
 
-// check runs a check; ended is called when everything it started has ended.
+// check runs a check, whatever the number of its targets; ended is called when everything it started has ended.
 func (r *runner) check(ctx context.Context, c probe.Check, ended func()) probe.Result {
-	p := pair{c.Module.Name, c.Target.String()}
+	return probe.Round(ctx, c, r.target, ended)
+}
+
+// target runs a check at one target. What its prober remembers belongs to check and target.
+func (r *runner) target(ctx context.Context, c probe.Check, ended func()) probe.Result {
+	p := pair{c.Name + "\n" + c.Module.Name, c.Target.String()} // not by the module alone: one check may vary what another takes as it is
 	var store probe.Store
 	if r.durable != nil {
 		store = r.durable(c.Name, p.target) // by the name, so that it outlives a change of the module
