@@ -116,7 +116,7 @@ func mysqlResult(columns []string, rows ...[]any) []string {
 	return append(packets, "\xfe\x00\x00\x02\x00\x00\x00")
 }
 
-var mysqlInserted = regexp.MustCompile(`^INSERT INTO .* VALUES \((\d), '([0-9a-f]{32})'\)$`)
+var mysqlInserted = regexp.MustCompile(`^INSERT INTO .* VALUES \((\d), '([0-9A-Z]{26})'\)$`)
 
 // mysqlWorks answers commands as a server would that has nothing but the table of a transaction, until the client leaves. It notes the
 // statements.

@@ -9,7 +9,6 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql/driver"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -174,7 +173,7 @@ type mysqlStep struct{ phase, doing, statement string }
 // transact writes three rows, reads them back and removes them: in a temporary table, which only this session sees, or in one that lasts,
 // within a transaction that is rolled back. Rows of others are neither read nor changed.
 func (p *MySQL) transact(ctx context.Context, m *mysqlTalk) error {
-	table, token := "`skywatch_probe`", mysqlToken()
+	table, token := "`skywatch_probe`", rand.Text() // which marks the rows of one probe
 	before := mysqlStep{"create", "creating a temporary table", "CREATE TEMPORARY TABLE " + table + " (number INT NOT NULL PRIMARY KEY, token VARCHAR(64) NOT NULL)"}
 	after := mysqlStep{"drop", "dropping the temporary table", "DROP TEMPORARY TABLE " + table}
 	if p.Table != "" {
@@ -253,11 +252,4 @@ func (m *mysqlTalk) delete(ctx context.Context, table, token string) error {
 	}
 	m.done("delete")
 	return nil
-}
-
-// mysqlToken gives what marks the rows of one probe.
-func mysqlToken() string {
-	var b [16]byte
-	rand.Read(b[:])
-	return hex.EncodeToString(b[:])
 }
