@@ -119,7 +119,7 @@ func (f *ftpTalk) move(ctx context.Context, doing, command string, data func(net
 	if err := data(conn); err != nil {
 		return true, f.dataError(doing, err)
 	}
-	_, err = f.expect("the end of "+doing, 226, 250)
+	_, err = f.expect(doing, "the end of "+doing, 226, 250)
 	return true, err
 }
 

@@ -88,12 +88,12 @@ func (f *ftpTalk) ask(doing, command string, codes ...int) (ftpReply, error) {
 	if err := f.say(command); err != nil {
 		return ftpReply{}, err
 	}
-	return f.expect(doing, codes...)
+	return f.expect(doing, "a reply to "+doing, codes...)
 }
 
-// expect reads an answer, which must have one of the codes.
-func (f *ftpTalk) expect(doing string, codes ...int) (ftpReply, error) {
-	answer, err := f.reply("a reply to " + doing)
+// expect reads an answer, which must have one of the codes. want says what it is to be, for when none comes.
+func (f *ftpTalk) expect(doing, want string, codes ...int) (ftpReply, error) {
+	answer, err := f.reply(want)
 	if err != nil || slices.Contains(codes, answer.code) {
 		return answer, err
 	}
