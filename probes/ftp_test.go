@@ -179,20 +179,20 @@ func TestFTPSpoiledFile(t *testing.T) {
 func TestFTPLeftovers(t *testing.T) {
 	old, running := time.Now().Add(-time.Second).Unix(), time.Now().Add(time.Hour).Unix()
 	store := new(probe.MemoryStore)
-	if err := store.Put(ftpFilesKey, fmt.Appendf(nil, "%d up/.skywatch-OLD\n%d up/.skywatch-GONE\n%d up/.skywatch-RUNNING\nrubbish\n", old, old, running)); err != nil {
+	if err := store.Put(ftpFilesKey, fmt.Appendf(nil, "%d up/.skywatch-OLD\n%d up/.skywatch-GONE\n%d up/.skywatch-BUSY\n%d up/.skywatch-RUNNING\nrubbish\n", old, old, old, running)); err != nil {
 		t.Fatal(err)
 	}
-	server := &ftpFake{replies: map[string]string{"DELE up/.skywatch-GONE": "550 not here"}}
+	server := &ftpFake{replies: map[string]string{"DELE up/.skywatch-GONE": "550 not here", "DELE up/.skywatch-BUSY": "450 busy"}}
 	m := testModule(t, Options{}, "ftp", "{tls: none, username: watch, password: secret-pw, directory: '', upload: up}")
 	c := probe.Check{Module: m, Target: probe.NewTarget(probetest.Serve(t, server.serve).Addr), Timeout: long}
 	if res := probe.Run(t.Context(), c, probe.Env{Store: store}); !res.Success() {
 		t.Fatal(res.Err)
 	}
-	if said := server.commands(); !strings.Contains(said, "DELE up/.skywatch-OLD\nDELE up/.skywatch-GONE\nEPSV") || strings.Contains(said, "RUNNING") {
+	if said := server.commands(); !strings.Contains(said, "DELE up/.skywatch-OLD\nDELE up/.skywatch-GONE\nDELE up/.skywatch-BUSY\nEPSV") || strings.Contains(said, "RUNNING") {
 		t.Errorf("commands:\n%s", said)
 	}
 	left, _ := store.Get(ftpFilesKey)
-	if want := fmt.Sprintf("%d up/.skywatch-RUNNING\n", running); string(left) != want {
+	if want := fmt.Sprintf("%d up/.skywatch-BUSY\n%d up/.skywatch-RUNNING\n", old, running); string(left) != want {
 		t.Errorf("remembered %q, want %q", left, want)
 	}
 	// A probe that ends in the middle of its upload leaves its file to the next one.

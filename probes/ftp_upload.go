@@ -96,18 +96,21 @@ func (f *ftpTalk) remove(path string) error {
 	return nil
 }
 
-// clean deletes what probes of this module and target left behind that ended too early. Files of a probe that may still run are left.
+// clean deletes what probes of this module and target left behind that ended too early. Files of a probe that may still run are left. That
+// a server does not delete an old file is no failure of this probe; one that it never will is given up.
 func (f *ftpTalk) clean(now time.Time) error {
 	for _, file := range f.files() {
 		if now.Before(file.free) {
 			continue
 		}
 		answer, err := f.ask("deleting an old file", "DELE "+file.path, 250, 200)
-		if err != nil && answer.code != 550 { // 550: it is not there
+		if err != nil && answer.code < 400 {
 			return err
 		}
-		f.r.Log.Info("old file deleted", "path", file.path, "reply", answer.String())
-		f.forget(file.path)
+		f.r.Log.Info("old file deleted, or not", "path", file.path, "reply", answer.String())
+		if err == nil || answer.code >= 500 {
+			f.forget(file.path)
+		}
 	}
 	return nil
 }

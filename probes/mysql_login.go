@@ -77,6 +77,9 @@ func (m *mysqlTalk) loginError(who *login, err error) error {
 	var refusal *mysql.MySQLError
 	if m.err == nil && errors.As(err, &refusal) {
 		if slices.Contains(mysqlRefusals, refusal.Number) {
+			if !m.secured {
+				m.r.Log.Info("without TLS a server refuses accounts that must have it in the same words")
+			}
 			return who.refused(m.r, refusal.Error())
 		}
 		if slices.Contains(mysqlTooLate, refusal.Number) {
