@@ -6,7 +6,10 @@
 package probes
 
 import (
+	"crypto/tls"
 	"fmt"
+	"io"
+	"net"
 	"regexp"
 	"slices"
 	"strings"
@@ -159,6 +162,39 @@ func TestFTPRefusals(t *testing.T) {
 	for greeting, want := range map[string]probe.Reason{"421 full\r\n": probe.ReasonResponse, "120 wait\r\n421 full\r\n": probe.ReasonResponse} {
 		if res := probeFTP(t, "tls: none", probetest.Send(greeting)); res.Reason != want || !strings.Contains(res.Err, `got "421 full", want 220`) {
 			t.Errorf("%q: %s: %s, want %s", greeting, res.Reason, res.Err, want)
+		}
+	}
+}
+
+// TestFTPDataFailures is about data connections that do not come about, or do not end.
+func TestFTPDataFailures(t *testing.T) {
+	ca := probetest.NewCA(t)
+	trust := fmt.Sprintf("tls_config: {ca_file: %q}", ca.File())
+	_, port, _ := strings.Cut(probetest.RefusedAddr(t), ":")
+	strange := probetest.Config(ca.Expired())
+	secure := probetest.Config(ca.Good())
+	for name, test := range map[string]struct {
+		section string
+		server  *ftpFake
+		reason  probe.Reason
+		text    string
+	}{
+		"refused port": {"tls: none", &ftpFake{replies: map[string]string{"EPSV": "229 fine (|||" + port + "|)"}}, probe.ReasonConnect, "opening a data connection: connecting to"},
+		"no PBSZ":      {trust, &ftpFake{secure: secure, replies: map[string]string{"PBSZ": "502 what?"}}, probe.ReasonTLS, `got "502 what?", want 200`},
+		"no PROT":      {trust, &ftpFake{secure: secure, replies: map[string]string{"PROT": "536 not that"}}, probe.ReasonTLS, `got "536 not that", want 200`},
+		"PROT later":   {trust, &ftpFake{secure: secure, replies: map[string]string{"PROT": "431 not now"}}, probe.ReasonResponse, `got "431 not now", want 200`},
+		"strange data": {trust, &ftpFake{secure: secure, data: func(conn net.Conn) { tls.Server(conn, strange).Handshake() }}, probe.ReasonTLS, "opening a data connection: TLS handshake"},
+		"never begun":  {"tls: none", &ftpFake{replies: map[string]string{"LIST": "150 soon"}}, probe.ReasonTimeout, "data not moved in time"},
+		"stuck list":   {"tls: none", &ftpFake{data: func(conn net.Conn) { io.Copy(io.Discard, conn) }}, probe.ReasonTimeout, "data not moved in time"},
+	} {
+		m := testModule(t, Options{}, "ftp", "{username: watch, password: secret-pw, "+test.section+"}")
+		timeout := long
+		if test.reason == probe.ReasonTimeout {
+			timeout = short
+		}
+		res := runProbe(t, t.Context(), m, strings.Replace(probetest.Serve(t, test.server.serve).Addr, "127.0.0.1", "localhost", 1), timeout)
+		if res.Reason != test.reason || !strings.Contains(res.Err, test.text) {
+			t.Errorf("%s: %s: %s, want %s: ...%s...", name, res.Reason, res.Err, test.reason, test.text)
 		}
 	}
 }

@@ -39,6 +39,7 @@ type mysqlGreeting struct {
 	packet  []byte
 	version string
 	low     int // where the lower half of the capabilities is; the upper one is 5 bytes further
+	plugin  int // where the name of the method of login begins; the packet may end there
 }
 
 // newMySQLGreeting reads the packet. It must have all that the driver looks for, which checks nothing.
@@ -51,7 +52,7 @@ func newMySQLGreeting(packet []byte) (*mysqlGreeting, error) {
 	if len(packet) < end+1+after {
 		return nil, fmt.Errorf("got a greeting of %d bytes, want at least %d", len(packet), end+1+after)
 	}
-	g := &mysqlGreeting{packet: packet, low: end + 1 + 4 + 8 + 1}
+	g := &mysqlGreeting{packet: packet, low: end + 1 + 4 + 8 + 1, plugin: end + 1 + after}
 	// MariaDB puts 5.5.5- in front, for old replicas that could not make sense of a version 10.
 	g.version = strings.TrimPrefix(strings.ToValidUTF8(string(packet[1:end]), "?"), "5.5.5-")
 	if g.capabilities()&mysqlProtocol41 == 0 || g.capabilities()&mysqlSecureConn == 0 {
@@ -102,7 +103,10 @@ func (p *MySQL) greet(ctx context.Context, l *link) (*mysqlWire, error) {
 			return nil, err
 		}
 	}
-	wire.replay(greeting.packet)
+	if wire.secured && bytes.HasPrefix(packet[greeting.plugin:], []byte("sha256_password")) {
+		packet = packet[:greeting.plugin] // see errMySQLSHA256: the server is to say whether this account wants that
+	}
+	wire.replay(packet)
 	return wire, nil
 }
 

@@ -82,7 +82,9 @@ func TestMySQLPasswordForms(t *testing.T) {
 		"clear, without TLS": {"tls: none, mode: ping", []probetest.Step{mysqlGreets(mysqlPlainOffer), mysqlAnswers(1, clear), mysqlNothingMore}, "the server wants the password in clear, which needs TLS and allow_cleartext_passwords, want another form"},
 		"old":                {"tls: none, mode: ping", []probetest.Step{mysqlGreets(mysqlPlainOffer), mysqlAnswers(1, "\xfe"), mysqlNothingMore}, "the server wants the password in the form of before MySQL 4.1, which anybody can read, want another form"},
 		"dialog":             {"tls: none, mode: ping", []probetest.Step{mysqlGreets(mysqlPlainOffer), mysqlAnswers(1, "\xfedialog\x00hm"), mysqlNothingMore}, "the server wants the password in a form that is not known here, want another form"},
-		"sha256_password":    {secured, overTLS(mysqlAnswers(2, "\xfesha256_password\x00saltsaltsaltsaltsalt\x00"), mysqlNothingMore), "the account uses sha256_password, want caching_sha2_password or another method"},
+		"sha256_password in the greeting": {secured, []probetest.Step{probetest.Send(mysqlFrame(0, mysqlHello(mysqlTLSOffer, "sha256_password"))), mysqlAnswers(1), probetest.TLS(probetest.Config(ca.Good())),
+			mysqlAnswers(2, "\xfesha256_password\x00saltsaltsaltsaltsalt\x00"), mysqlNothingMore}, "the account uses sha256_password, want caching_sha2_password or another method"},
+		"sha256_password": {secured, overTLS(mysqlAnswers(2, "\xfesha256_password\x00saltsaltsaltsaltsalt\x00"), mysqlNothingMore), "the account uses sha256_password, want caching_sha2_password or another method"},
 	} {
 		res := probeMySQL(t, test.section, test.script...)
 		if test.failure == "" && !res.Success() || test.failure != "" && (res.Reason != probe.ReasonResponse || !strings.HasSuffix(res.Err, `as "watch": `+test.failure)) {
