@@ -241,3 +241,20 @@ func TestFTPLeftovers(t *testing.T) {
 		t.Errorf("remembered %q, want the file of the probe that ended too early besides", left)
 	}
 }
+
+// TestFTPKeepsSecrets: a server says the password and the account, as they are and encoded.
+func TestFTPKeepsSecrets(t *testing.T) {
+	for _, text := range slices.Concat(spellings("secret-pw"), spellings("acct-4711")) {
+		for _, server := range []*ftpFake{
+			{replies: map[string]string{"PASS": "530 not " + text}},
+			{replies: map[string]string{"PASS": "230-not\r\n " + text + "\r\n230 but", "TYPE": "504 " + text}},
+			{replies: map[string]string{"PASS": "332 account", "ACCT": "530 not " + text}},
+		} {
+			res := probeFTP(t, "tls: none, account: acct-4711", server.serve)
+			if res.Success() {
+				t.Error("verdict up, want a refusal")
+			}
+			wantSecretFree(t, res, text)
+		}
+	}
+}
