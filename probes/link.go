@@ -39,6 +39,8 @@ type service struct {
 	options        Options
 	dialer         dialer
 	plain, secured uint16 // standard ports, without and with TLS from the first byte
+	within         bool   // whether TLS always begins within the protocol, so that tlsImplicit is no other way than tlsStart
+	resume         bool   // whether further connections to the server may go on with the TLS session of the first
 }
 
 // serviceDescs are the metrics that link sets, besides the phases.
@@ -108,6 +110,8 @@ type link struct {
 	r      *probe.Recorder
 	desc   *probe.Desc // of the phases
 	lap    time.Time   // when the last phase ended
+
+	sessions tls.ClientSessionCache // of this probe alone; nil = none is resumed
 }
 
 // open connects to the target, with TLS if it comes first. budget is as in Recorder.Track. The caller closes the link.
@@ -117,6 +121,9 @@ func (c *ServiceConfig) open(ctx context.Context, t probe.Target, desc *probe.De
 		return nil, err
 	}
 	l := &link{config: c, target: t, host: host, server: joinHostPort(host, port), r: r, desc: desc, lap: time.Now()}
+	if c.ready.resume {
+		l.sessions = tls.NewLRUClientSessionCache(1)
+	}
 	addr, err := c.ready.dialer.resolve(ctx, host, r)
 	if err != nil {
 		return nil, err
@@ -126,7 +133,7 @@ func (c *ServiceConfig) open(ctx context.Context, t probe.Target, desc *probe.De
 		return nil, err
 	}
 	l.done("connect")
-	if c.TLS == tlsImplicit {
+	if c.TLS == tlsImplicit && !c.ready.within {
 		if err := l.secure(ctx); err != nil {
 			l.close()
 			return nil, err
@@ -149,7 +156,11 @@ func (l *link) tlsConfig() (*tls.Config, error) {
 	if name == "" {
 		name = l.host
 	}
-	return l.config.TLSConfig.client(name, l.config.ready.options, l.r.Log)
+	conf, err := l.config.TLSConfig.client(name, l.config.ready.options, l.r.Log)
+	if err == nil {
+		conf.ClientSessionCache = l.sessions
+	}
+	return conf, err
 }
 
 // secure goes over to TLS. A peer that answers with something else breaks the protocol.

@@ -59,9 +59,14 @@ func (r *runner) request(ctx context.Context, c probe.Check) (probe.Result, erro
 	return result, nil
 }
 
-// check runs a check; ended is called when everything it started has ended.
+// check runs a check, whatever the number of its targets; ended is called when everything it started has ended.
 func (r *runner) check(ctx context.Context, c probe.Check, ended func()) probe.Result {
-	p := pair{c.Module.Name, c.Target.String(), c.Target.Credential}
+	return probe.Round(ctx, c, r.target, ended)
+}
+
+// target runs a check at one target. What its prober remembers belongs to check and target.
+func (r *runner) target(ctx context.Context, c probe.Check, ended func()) probe.Result {
+	p := pair{c.Name + "\n" + c.Module.Name, c.Target.String(), c.Target.Credential} // not by the module alone: one check may vary what another takes as it is
 	var store probe.Store
 	if r.durable != nil {
 		store = r.durable(c.Name, p.target) // by the name, so that it outlives a change of the module

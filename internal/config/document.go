@@ -39,7 +39,8 @@ type check struct {
 	Name       string            `yaml:"name"`
 	Was        []string          `yaml:"was,omitempty"`
 	Module     string            `yaml:"module"`
-	Target     target            `yaml:"target"`
+	Target     target            `yaml:"target,omitempty"`
+	Targets    []aim             `yaml:"targets,omitempty"`
 	Credential string            `yaml:"credential,omitempty"` // instead of the module's own
 	Group      string            `yaml:"group,omitempty"`
 	Labels     map[string]string `yaml:"labels,omitempty"`
@@ -52,6 +53,13 @@ type check struct {
 
 // target is an address that hides the password in it when it is shown.
 type target string
+
+// picking gives the target of a check that picks a credential; "" = none.
+func (t target) picking(credential string) probe.Target {
+	made := probe.NewTarget(string(t))
+	made.Credential = credential
+	return made
+}
 
 // MarshalYAML gives the address without user name and password.
 func (t target) MarshalYAML() (any, error) { return probe.NewTarget(string(t)).String(), nil }

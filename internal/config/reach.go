@@ -138,7 +138,23 @@ func notAllowed(m *probe.Module, l probe.Login, what, asked string) error {
 	return &probe.Refused{Cause: probe.RefusedTarget, Text: fmt.Sprintf("Credential %q is not allowed for %s %q", name, what, asked), Address: l.Address}
 }
 
-// reachFor takes in where a check sends secrets, and refuses one that is not allowed there. m is the check's module or a variant of it.
+// reachOf takes in where a check sends secrets, to each of its targets.
+func (c *Config) reachOf(made probe.Check) error {
+	i := 0
+	for m, t := range made.Each() {
+		err := c.reachFor(m, t)
+		switch {
+		case err != nil && len(made.Parts) > 0:
+			return &targetError{i, fmt.Errorf("targets: %w", err)}
+		case err != nil:
+			return err
+		}
+		i++
+	}
+	return nil
+}
+
+// reachFor takes in where a probe of a check sends secrets, and refuses one that is not allowed there. m is the check's module or a variant of it.
 func (c *Config) reachFor(m *probe.Module, t probe.Target) error {
 	if t.Credential != "" && c.doc.Credentials.Find(t.Credential) == nil {
 		return fmt.Errorf("credential: %q is not configured, want it under credentials", t.Credential)

@@ -8,6 +8,10 @@ package real
 import (
 	"bytes"
 	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -104,7 +108,7 @@ func (f *freezer) forward(client net.Conn, port int, when freezeWhen) {
 	<-done
 }
 
-// freeze stops the whole process group before what made it the moment is passed on.
+// freeze stops the whole server before what made it the moment is passed on.
 func (f *freezer) freeze() {
 	f.once.Do(func() {
 		f.signal(syscall.SIGSTOP)
@@ -118,4 +122,35 @@ func (f *freezer) thaw() {
 	f.signal(syscall.SIGCONT)
 }
 
-func (f *freezer) signal(s syscall.Signal) { syscall.Kill(-f.server.cmd.Process.Pid, s) }
+// signal reaches the process group of the server and all that descends from it: some daemons, as vsftpd, put each session into a group of
+// its own.
+func (f *freezer) signal(s syscall.Signal) {
+	server := f.server.cmd.Process.Pid
+	syscall.Kill(-server, s)
+	for _, pid := range descendants(server) {
+		syscall.Kill(pid, s)
+	}
+}
+
+// descendants lists the children of a process, their children, and so on.
+func descendants(pid int) []int {
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
+	children := map[int][]int{}
+	for _, path := range stats {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			continue // it has ended
+		}
+		// proc(5): pid (name) state ppid ...; the name may have anything in it
+		after := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+		child, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+		parent, _ := strconv.Atoi(after[1])
+		children[parent] = append(children[parent], child)
+	}
+	var all []int
+	for next := []int{pid}; len(next) > 0; next = next[1:] {
+		all = append(all, children[next[0]]...)
+		next = append(next, children[next[0]]...)
+	}
+	return all
+}
