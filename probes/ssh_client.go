@@ -204,7 +204,7 @@ func (c *sshClient) loginError(ctx context.Context, err error) error {
 	judged := slices.DeleteFunc(slices.Clone(c.tried), func(method string) bool { return method == sshByDialogue && !c.asked })
 	refused := "no to " + strings.Join(judged, " and ") + ", offers " + offers
 	switch {
-	case strings.HasPrefix(text, "disconnect, ") && strings.Contains(text, "Too many authentication failures") && c.offered != nil:
+	case strings.HasPrefix(text, "disconnect, ") && strings.Contains(strings.ToLower(text), "too many authentication failures") && c.offered != nil:
 		return c.who.refused(c.r, text)
 	case strings.HasPrefix(text, "unable to authenticate") && len(judged) > 0:
 		return c.who.refused(c.r, refused)

@@ -24,16 +24,16 @@ const (
 
 // commandOutput keeps what a command says, up to a limit.
 type commandOutput struct {
-	bytes.Buffer
+	text bytes.Buffer // not embedded: its ReadFrom has no limit
 	max  int
-	over func() // called at each byte beyond it; nil = those are left out
+	over func() // called when there is more; nil = that is left out
 	full bool
 }
 
 // Write takes everything, so that the command is never held up.
 func (o *commandOutput) Write(p []byte) (int, error) {
-	room := min(len(p), o.max-o.Len())
-	o.Buffer.Write(p[:room])
+	room := min(len(p), o.max-o.text.Len())
+	o.text.Write(p[:room])
 	if room < len(p) && o.over != nil {
 		o.full = true
 		o.over()
@@ -65,9 +65,9 @@ func (c *sshClient) run(ctx context.Context, client *ssh.Client) error {
 		return c.cut(ctx, client, "waiting for the command on", err)
 	}
 	c.done("command")
-	c.r.Log.Debug("command has ended", "status", status, "output", c.r.Evidence(out.String()), "errors", c.r.Evidence(errs.String()))
+	c.r.Log.Debug("command has ended", "status", status, "output", c.r.Evidence(out.text.String()), "errors", c.r.Evidence(errs.text.String()))
 	c.r.Set(descSSHExit, float64(status))
-	c.r.Set(descSSHOutput, float64(out.Len()))
+	c.r.Set(descSSHOutput, float64(out.text.Len()))
 	return c.judge(status, out, errs)
 }
 
@@ -76,11 +76,11 @@ func (c *sshClient) judge(status int, out, errs *commandOutput) error {
 	p := c.prober
 	if status != p.ExpectExit {
 		return probe.Failf(probe.ReasonResponse, "running %q on %q: exit status %d with %s on stderr, want %d",
-			p.Command, c.server, status, c.r.Evidence(errs.String()), p.ExpectExit)
+			p.Command, c.server, status, c.r.Evidence(errs.text.String()), p.ExpectExit)
 	}
-	if p.ExpectOutput != nil && !p.ExpectOutput.Match(out.Bytes()) {
+	if p.ExpectOutput != nil && !p.ExpectOutput.Match(out.text.Bytes()) {
 		return probe.Failf(probe.ReasonResponse, "running %q on %q: output %s, want what matches %q",
-			p.Command, c.server, c.r.Evidence(out.String()), p.ExpectOutput.String())
+			p.Command, c.server, c.r.Evidence(out.text.String()), p.ExpectOutput.String())
 	}
 	return nil
 }

@@ -68,11 +68,12 @@ func sshPrivateKey(t testing.TB, number byte, passphrase string) string {
 
 // sshServer is a server of SSH on loopback: user watch with the password, or with the key number 2.
 type sshServer struct {
-	addr   string
-	conf   ssh.ServerConfig
-	wrap   func(net.Conn) net.Conn                                   // nil = as it is
-	exec   func(command string, channel ssh.Channel) (status uint32) // nil = echo
-	logged func(conn *ssh.ServerConn)                                // nil = nothing; runs once a client has logged in
+	addr     string
+	conf     ssh.ServerConfig
+	wrap     func(net.Conn) net.Conn                                   // nil = as it is
+	exec     func(command string, channel ssh.Channel) (status uint32) // nil = echo
+	sessions string                                                    // why none is opened; "" = one is
+	logged   func(conn *ssh.ServerConn)                                // nil = nothing; runs once a client has logged in
 
 	mu        sync.Mutex
 	passwords []string // that it was shown
@@ -167,8 +168,8 @@ func (s *sshServer) serve(conn net.Conn) {
 		group.Go(func() { s.logged(served) })
 	}
 	for fresh := range channels {
-		if fresh.ChannelType() != "session" {
-			fresh.Reject(ssh.UnknownChannelType, "sessions only")
+		if s.sessions != "" {
+			fresh.Reject(ssh.ResourceShortage, s.sessions)
 			continue
 		}
 		channel, asks, err := fresh.Accept()

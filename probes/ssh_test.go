@@ -109,7 +109,7 @@ func TestSSHLogins(t *testing.T) {
 		logins string
 	}{
 		"password":        {server, "username: watch, password: Watch-pw1", probe.ReasonNone, "", "[true]"},
-		"wrong password":  {server, "username: watch, password: other", probe.ReasonAuth, `as "watch": refused with "no to password, offers publickey password", want it accepted`, "[false]"},
+		"wrong password":  {server, "username: watch, password: other", probe.ReasonAuth, `as "watch": refused with "no to password, offers password publickey", want it accepted`, "[false]"},
 		"key":             {server, key(2), probe.ReasonNone, "", "[true]"},
 		"wrong key":       {server, key(3), probe.ReasonAuth, `refused with "no to publickey, offers`, "[false]"},
 		"locked key":      {server, locked + ", passphrase: open sesame", probe.ReasonNone, "", "[true]"},

@@ -109,7 +109,7 @@ func lostSSH(ctx context.Context, doing string, l *link, err error) error {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return probe.Failf(probe.ReasonProtocol, "%s %q: connection closed, want it kept open", doing, l.server)
 	}
-	return probe.Failf(probe.ReasonProtocol, "%s %q: got %s, want what SSH has here", doing, l.server, l.r.Evidence(strings.TrimPrefix(err.Error(), "ssh: ")))
+	return probe.Failf(probe.ReasonProtocol, "%s %q: failed with %s, want what SSH has here", doing, l.server, l.r.Evidence(strings.TrimPrefix(err.Error(), "ssh: ")))
 }
 
 // Read gives the client the version line again, then what follows, at a pace once the keys are exchanged.
