@@ -118,7 +118,9 @@ func (h *hostTrust) algorithms(configured []string) []string {
 			others = append(others, name)
 		}
 	}
-	slices.SortStableFunc(others, func(a, b string) int { return strength(a) - strength(b) })
+	for _, list := range [][]string{wanted, others} {
+		slices.SortStableFunc(list, func(a, b string) int { return strength(a) - strength(b) })
+	}
 	return slices.Concat(certificates, wanted, others)
 }
 
