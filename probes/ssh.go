@@ -98,6 +98,14 @@ func (p *SSH) validateLogin() error {
 	return nil
 }
 
+// Warnings tells what is questionable about a module that is valid.
+func (p *SSH) Warnings() []string {
+	if p.HostKey.any() && (p.Username != "" || p.Credential != "") {
+		return []string{"ssh: host_key: any with a login gives it to whoever answers, want known_hosts or the fingerprint of the key"}
+	}
+	return nil
+}
+
 // CheckTarget tells why no check can aim at t; nil when one can.
 func (p *SSH) CheckTarget(t probe.Target) error {
 	_, _, err := splitOptionalPort(context.Background(), t, t.Raw(), sshPort)

@@ -154,7 +154,7 @@ func (e trimmedError) Unwrap() error { return e.error }
 func (c *sshClient) noteText(text string) error {
 	if !c.greeted {
 		c.greeted = true
-		c.r.Log.Debug("server says before the login", "text", c.r.Evidence(text))
+		c.r.Log.Debug("server says before the login " + c.r.Evidence(text))
 	}
 	return nil
 }

@@ -65,7 +65,9 @@ func (c *sshClient) run(ctx context.Context, client *ssh.Client) error {
 		return c.cut(ctx, client, "waiting for the command on", err)
 	}
 	c.done("command")
-	c.r.Log.Debug("command has ended", "status", status, "output", c.r.Evidence(out.text.String()), "errors", c.r.Evidence(errs.text.String()))
+	c.r.Log.Debug("command has ended", "status", status)
+	c.r.Log.Debug("its output is " + c.r.Evidence(out.text.String()))
+	c.r.Log.Debug("its errors are " + c.r.Evidence(errs.text.String()))
 	c.r.Set(descSSHExit, float64(status))
 	c.r.Set(descSSHOutput, float64(out.text.Len()))
 	return c.judge(status, out, errs)

@@ -168,3 +168,12 @@ func TestSSHConfigErrors(t *testing.T) {
 		}
 	}
 }
+
+// TestSSHWarning: a login for whoever answers is worth one.
+func TestSSHWarning(t *testing.T) {
+	for keys, want := range map[string]int{"host_key: any": 0, sshLogsIn: 0, "host_key: any, username: w, password: p": 1} {
+		if got := sshModule(t, keys).Prober.(*SSH).Warnings(); len(got) != want {
+			t.Errorf("%s: %q, want %d", keys, got, want)
+		}
+	}
+}
