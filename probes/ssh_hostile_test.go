@@ -107,8 +107,9 @@ func TestSSHHostileServers(t *testing.T) {
 			}
 		}, probe.ReasonProtocol, "more than 1048576 bytes received"},
 		"gone after the login": {func(s *sshServer) {
-			s.logged = func(c *ssh.ServerConn) { c.Close() }
-			s.exec = func(_ string, c ssh.Channel) uint32 { c.Read(make([]byte, 1)); return 0 }
+			over := make(chan struct{})
+			s.logged = func(c *ssh.ServerConn) { c.Close(); close(over) }
+			s.exec = func(string, ssh.Channel) uint32 { <-over; return 0 }
 		}, probe.ReasonProtocol, `connection closed`},
 		"no session": {func(s *sshServer) { s.sessions = "no more sessions" }, probe.ReasonResponse, `opening a session on "ADDR": refused with "no more sessions", want it opened`},
 	} {
@@ -139,7 +140,7 @@ func (s *stopping) Read(p []byte) (int, error) {
 
 // TestSSHFrozenServers: wherever a server stops, the probe ends by its deadline, and so does everything it began.
 func TestSSHFrozenServers(t *testing.T) {
-	for bytes := 0; bytes < 6000; bytes += 350 {
+	for bytes := 0; bytes < 4500; bytes += 500 {
 		leakFree(t, situation(fmt.Sprint(bytes)), func(t *testing.T) {
 			gone := make(chan struct{})
 			server := newSSHServer(t, func(s *sshServer) {
