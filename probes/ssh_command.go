@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 
 	"golang.org/x/crypto/ssh"
 
@@ -97,7 +98,7 @@ func exitStatus(err error) (int, error) {
 
 // cut says why a session ended early. The connection knows better than the session whether it was lost; it is of no more use.
 func (c *sshClient) cut(ctx context.Context, client *ssh.Client, doing string, err error) error {
-	if cause := hangUp(ctx, client); errors.Is(cause, probe.ErrBudget) || errors.Is(cause, io.EOF) {
+	if cause := hangUp(ctx, client); cause != nil && !errors.Is(cause, net.ErrClosed) { // it was not we who closed it
 		err = cause
 	}
 	return c.lost(ctx, doing, err)
