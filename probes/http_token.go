@@ -88,13 +88,12 @@ func (p *httpProbe) addToken(ctx context.Context, req *http.Request, renew bool)
 	return nil
 }
 
-// hideSecret masks a secret in the form that it has in a JSON text too.
+// hideSecret masks a secret, also in the form that it has in a JSON text.
 func (p *httpProbe) hideSecret(secret probe.Secret) {
-	text, err := json.Marshal(secret.Reveal())
-	if err != nil {
-		text = []byte(`""`)
+	p.r.Hide(secret)
+	if text, err := json.Marshal(secret.Reveal()); err == nil && len(text) > len(secret)+2 {
+		p.r.Hide(probe.Secret(text[1 : len(text)-1]))
 	}
-	p.r.Hide(secret, probe.Secret(text[1:len(text)-1]))
 }
 
 // keptToken gives a token of an earlier probe; "" when there is none that will do.
