@@ -13,6 +13,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -218,8 +219,8 @@ func TestKeystoneFailures(t *testing.T) {
 		}, probe.ReasonProtocol, `: the connection was closed, want a response`, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			asked := 0
-			k := web(t, map[string]http.HandlerFunc{"/": func(w http.ResponseWriter, r *http.Request) { asked++; test.answer(w, r) }})
+			var asked atomic.Int64
+			k := web(t, map[string]http.HandlerFunc{"/": func(w http.ResponseWriter, r *http.Request) { asked.Add(1); test.answer(w, r) }})
 			service := web(t, map[string]http.HandlerFunc{"/": func(http.ResponseWriter, *http.Request) { t.Error("the service was asked without a token") }})
 			cache := new(probe.MemoryStore)
 			res := remember(t, httpModule(t, (&fakeKeystone{Server: k}).keys(), Options{}), probe.NewTarget(service.URL), cache)
@@ -227,8 +228,8 @@ func TestKeystoneFailures(t *testing.T) {
 			wantOutcome(t, res, test.reason, want, "")
 			wantSeries(t, res, map[string]string{"http_openstack_failure_info{keystone}": "1", "http_openstack_failure_info{service}": "absent",
 				"http_duration_seconds{auth}": "0", "http_status_code": "0"})
-			if asked != 1 {
-				t.Errorf("Keystone was asked %d times, want once", asked)
+			if asked.Load() != 1 {
+				t.Errorf("Keystone was asked %d times, want once", asked.Load())
 			}
 			logins := ""
 			for _, l := range res.Logins {
