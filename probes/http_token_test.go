@@ -211,6 +211,14 @@ func TestTokenOnRedirects(t *testing.T) {
 			t.Errorf("back from a foreign host: %q, want no token", seen[2])
 		}
 	}
+	port := parsed(t, s.URL).Port()
+	credentials := Credentials{{Name: "ops", Account: Account{Username: "a", Password: "s3cret"}, Allow: []string{"a.example:" + port, "127.0.0.1:*"}}}
+	m = httpModule(t, "openstack: {auth_url: '"+k.URL+"', credential: ops, user_domain_name: D}", Options{Credentials: credentials})
+	seen = nil
+	wantOutcome(t, fetch(t, m, a+"/?to="+named(t, s.URL, "www.a.example")), probe.ReasonNone, "", "")
+	if len(seen) != 2 || seen[1] != "www.a.example " {
+		t.Errorf("a host that the credential does not allow: saw %q, want no token there", seen)
+	}
 	for _, test := range []struct {
 		first, next string
 		want        bool
