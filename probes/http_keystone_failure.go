@@ -6,6 +6,7 @@
 package probes
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -63,4 +64,9 @@ func keystoneMessage(body []byte) (text string, known bool) {
 		return answer.Error.Message, true
 	}
 	return string(body), false
+}
+
+// who names the one who logs in, for errors.
+func (c *OpenStack) who(l *login) string {
+	return cmp.Or(c.ApplicationID, c.ApplicationName, l.username, c.UserID)
 }

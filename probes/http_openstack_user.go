@@ -177,11 +177,6 @@ func (c *OpenStack) login(o Options, t probe.Target) (*login, error) {
 	return l, err
 }
 
-// who names the one who logs in, for errors.
-func (c *OpenStack) who(l *login) string {
-	return cmp.Or(c.ApplicationID, c.ApplicationName, l.username, c.UserID)
-}
-
 // Logins tells who gets which secret: Keystone the password, and the target a token that stands for it, which is not known yet. Without
 // openstack, what a module sends is the business of blackbox_exporter's keys.
 func (h *HTTP) Logins(t probe.Target) ([]probe.Login, error) {
