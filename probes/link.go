@@ -102,7 +102,7 @@ func (c *ServiceConfig) address(ctx context.Context, t probe.Target) (host strin
 
 // link is the connection of one probe to one server.
 type link struct {
-	config *ServiceConfig
+	config *ServiceConfig // of what comes after connecting; nil for a protocol that has neither TLS nor these logins
 	target probe.Target
 	host   string   // as asked for
 	server string   // host:port as asked for, for errors and logins
@@ -120,25 +120,35 @@ func (c *ServiceConfig) open(ctx context.Context, t probe.Target, desc *probe.De
 	if err != nil {
 		return nil, err
 	}
-	l := &link{config: c, target: t, host: host, server: joinHostPort(host, port), r: r, desc: desc, lap: time.Now()}
-	if c.ready.resume {
-		l.sessions = tls.NewLRUClientSessionCache(1)
-	}
-	addr, err := c.ready.dialer.resolve(ctx, host, r)
+	l, err := c.ready.dialer.reach(ctx, t, host, port, desc, budget, r)
 	if err != nil {
 		return nil, err
 	}
-	l.done("resolve")
-	if l.conn, err = c.ready.dialer.dial(ctx, "tcp", netip.AddrPortFrom(addr, port), r, budget); err != nil {
-		return nil, err
+	l.config = c
+	if c.ready.resume {
+		l.sessions = tls.NewLRUClientSessionCache(1)
 	}
-	l.done("connect")
 	if c.TLS == tlsImplicit && !c.ready.within {
 		if err := l.secure(ctx); err != nil {
 			l.close()
 			return nil, err
 		}
 	}
+	return l, nil
+}
+
+// reach makes a link to a server that is not protected yet. The caller closes it.
+func (d dialer) reach(ctx context.Context, t probe.Target, host string, port uint16, desc *probe.Desc, budget int64, r *probe.Recorder) (*link, error) {
+	l := &link{target: t, host: host, server: joinHostPort(host, port), r: r, desc: desc, lap: time.Now()}
+	addr, err := d.resolve(ctx, host, r)
+	if err != nil {
+		return nil, err
+	}
+	l.done("resolve")
+	if l.conn, err = d.dial(ctx, "tcp", netip.AddrPortFrom(addr, port), r, budget); err != nil {
+		return nil, err
+	}
+	l.done("connect")
 	return l, nil
 }
 

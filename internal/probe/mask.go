@@ -15,6 +15,9 @@ import (
 // shortestMasked is the shortest secret that is masked: a shorter one would blot out ordinary text.
 const shortestMasked = 3
 
+// shortestLine is the shortest line of a secret that is masked by itself.
+const shortestLine = 8
+
 // maskForms gives the spellings under which a secret may turn up: plain, quoted, percent-encoded, hexadecimal, base64 at each of the three
 // alignments it can have inside a longer encoded text (AUTH PLAIN, HTTP basic).
 func maskForms(secret string) []string {
@@ -45,11 +48,26 @@ func base64Core(secret string, shift int, encoding *base64.Encoding) string {
 	return encoded[first:last]
 }
 
+// maskLines gives the spellings of each line of a secret of several, such as a private key: a line of it says enough.
+func maskLines(secret string) (forms []string) {
+	lines := strings.Split(strings.TrimSpace(secret), "\n")
+	if len(lines) < 2 {
+		return nil
+	}
+	for _, line := range lines {
+		if line = strings.TrimSpace(line); len(line) >= shortestLine && !strings.HasPrefix(line, "-----") {
+			forms = append(forms, maskForms(line)...)
+		}
+	}
+	return forms
+}
+
 func newMasker(secrets []Secret) *strings.Replacer {
 	var pairs []string
 	var forms []string
 	for _, secret := range secrets {
 		forms = append(forms, maskForms(secret.Reveal())...)
+		forms = append(forms, maskLines(secret.Reveal())...)
 	}
 	slices.SortStableFunc(forms, func(a, b string) int { return len(b) - len(a) })
 	for _, form := range forms {

@@ -7,11 +7,10 @@ package real
 
 import (
 	"bytes"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -122,35 +121,36 @@ func (f *freezer) thaw() {
 	f.signal(syscall.SIGCONT)
 }
 
-// signal reaches the process group of the server and all that descends from it: some daemons, as vsftpd, put each session into a group of
-// its own.
+// signal reaches the process group and those descendants that left it, as the sessions of sshd do, until there are no new ones.
 func (f *freezer) signal(s syscall.Signal) {
-	server := f.server.cmd.Process.Pid
-	syscall.Kill(-server, s)
-	for _, pid := range descendants(server) {
-		syscall.Kill(pid, s)
+	root := f.server.cmd.Process.Pid
+	syscall.Kill(-root, s)
+	reached := map[int]bool{root: true}
+	for again := true; again; {
+		again = false
+		for pid, parent := range parents() {
+			if reached[parent] && !reached[pid] {
+				reached[pid], again = true, true
+				syscall.Kill(pid, s)
+			}
+		}
 	}
 }
 
-// descendants lists the children of a process, their children, and so on.
-func descendants(pid int) []int {
-	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
-	children := map[int][]int{}
-	for _, path := range stats {
-		text, err := os.ReadFile(path)
+// parents gives the parent of each process.
+func parents() map[int]int {
+	found := make(map[int]int)
+	files, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, file := range files {
+		data, err := os.ReadFile(file)
 		if err != nil {
 			continue // it has ended
 		}
-		// proc(5): pid (name) state ppid ...; the name may have anything in it
-		after := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
-		child, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
-		parent, _ := strconv.Atoi(after[1])
-		children[parent] = append(children[parent], child)
+		var pid, parent int
+		var state string
+		fmt.Sscan(string(data), &pid)
+		fmt.Sscan(string(data[bytes.LastIndexByte(data, ')')+1:]), &state, &parent)
+		found[pid] = parent
 	}
-	var all []int
-	for next := []int{pid}; len(next) > 0; next = next[1:] {
-		all = append(all, children[next[0]]...)
-		next = append(next, children[next[0]]...)
-	}
-	return all
+	return found
 }
