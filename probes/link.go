@@ -39,6 +39,7 @@ type service struct {
 	options        Options
 	dialer         dialer
 	plain, secured uint16 // standard ports, without and with TLS from the first byte
+	login          uint16 // instead of plain where a login is wanted; 0 = the same
 }
 
 // serviceDescs are the metrics that link sets, besides the phases.
@@ -92,8 +93,11 @@ func (c *ServiceConfig) Logins(t probe.Target) ([]probe.Login, error) {
 // address takes the target apart; without a port it is the standard one.
 func (c *ServiceConfig) address(ctx context.Context, t probe.Target) (host string, port uint16, err error) {
 	standard := c.ready.plain
-	if c.TLS == tlsImplicit {
+	switch {
+	case c.TLS == tlsImplicit:
 		standard = c.ready.secured
+	case c.ready.login != 0 && c.wanted(t):
+		standard = c.ready.login
 	}
 	return splitOptionalPort(ctx, t, t.Raw(), standard)
 }
