@@ -110,7 +110,7 @@ type link struct {
 	server string   // host:port as asked for, for errors and logins
 	conn   net.Conn // under watch, with the deadline; TLS once there is any; no transcript
 	r      *probe.Recorder
-	desc   *probe.Desc // of the phases
+	desc   *probe.Desc // of the phases; nil = they are not measured
 	lap    time.Time   // when the last phase ended
 }
 
@@ -142,7 +142,9 @@ func (c *ServiceConfig) open(ctx context.Context, t probe.Target, desc *probe.De
 // done ends a phase: what happened since the one before it.
 func (l *link) done(phase string) {
 	now := time.Now()
-	l.r.Phase(l.desc, phase, now.Sub(l.lap))
+	if l.desc != nil {
+		l.r.Phase(l.desc, phase, now.Sub(l.lap))
+	}
 	l.r.Log.Debug("phase done", "phase", phase, "took", now.Sub(l.lap))
 	l.lap = now
 }

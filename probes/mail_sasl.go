@@ -39,3 +39,8 @@ func hiddenBase64(r *probe.Recorder, text string) string {
 	r.Hide(probe.Secret(encoded))
 	return encoded
 }
+
+// putOff is the failure of a login that the server did not judge: it may go well later.
+func (l *login) putOff(r *probe.Recorder, answer string) error {
+	return probe.Failf(probe.ReasonResponse, "logging in to %q as %q: put off with %s, want it accepted", l.Address, l.username, r.Evidence(answer))
+}
