@@ -23,7 +23,7 @@ var smtpMetrics = newSMTPDescs("smtp", "resolve, connect, tls, greeting, ehlo, a
 // The forms of `send`.
 const (
 	sendRcpt    = "rcpt"    // up to the recipients, which delivers nothing
-	sendMessage = "message" // a whole message
+	sendMessage = "message" // a whole message to each recipient
 )
 
 // SMTP speaks to a mail server up to its answer to the recipients, or sends a message.
@@ -116,6 +116,10 @@ func (p *SMTP) converse(c *smtpClient) error {
 	if err != nil {
 		return err
 	}
-	_, err = c.deliver(p.From, p.To, newProbeMail(signer, newToken(), p.From, p.To))
-	return err
+	for _, to := range p.To { // each its own, with a token that is signed for that mailbox
+		if _, err := c.deliver(p.From, to, newProbeMail(signer, newToken(), p.From, to)); err != nil {
+			return err
+		}
+	}
+	return nil
 }

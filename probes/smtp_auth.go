@@ -75,6 +75,8 @@ func (c *smtpClient) authenticate() error {
 		return nil
 	case refusesCredential(reply.code):
 		return l.refused(c.r, strings.TrimSpace(reply.String()+" "+why))
+	case reply.code/100 == 4:
+		return l.putOff(c.r, reply.String())
 	}
 	return c.refusal("logging in with "+mechanism.name+" to", reply, "235")
 }

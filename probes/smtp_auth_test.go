@@ -103,7 +103,7 @@ func TestSMTPAuthFailures(t *testing.T) {
 		{"plain", plain("534 5.7.9 use another mechanism", quit), probe.ReasonAuth,
 			`logging in to "SERVER" as "tim": refused with "534 5.7.9 use another mechanism", want it accepted`, 1},
 		{"plain", plain("454 4.7.0 try later", quit), probe.ReasonResponse,
-			`logging in with PLAIN to "SERVER": refused for now with "454 4.7.0 try later", want 235`, 0},
+			`logging in to "SERVER" as "tim": put off with "454 4.7.0 try later", want it accepted`, 0},
 		{"plain", plain("504 5.5.4 no such thing", quit), probe.ReasonResponse,
 			`logging in with PLAIN to "SERVER": refused with "504 5.5.4 no such thing", want 235`, 0},
 		{"plain", plain("334 more", probetest.Line("")), probe.ReasonProtocol, `logging in with PLAIN to "SERVER": got "334 more", want 235`, 0},

@@ -36,9 +36,8 @@ func (c *smtpClient) greet() error {
 		return err
 	}
 	c.last = reply
-	banner := strings.ToValidUTF8(strings.Join(reply.lines, " "), "\uFFFD")
 	if c.descs.banner != nil {
-		c.r.Set(c.descs.banner, 1, banner[:min(len(banner), maxBanner)])
+		c.recordBanner(c.descs.banner, strings.Join(reply.lines, " "))
 	}
 	if reply.code != 220 {
 		return c.refusal("connecting to", reply, "220")
@@ -46,9 +45,6 @@ func (c *smtpClient) greet() error {
 	c.done("greeting")
 	return nil
 }
-
-// maxBanner is how many bytes of a greeting are shown as a label.
-const maxBanner = 256
 
 // prepare introduces the client, goes over to TLS if that is wanted, checks what the server must offer, and logs in.
 func (c *smtpClient) prepare(ctx context.Context, require []string) error {
@@ -169,5 +165,5 @@ func (c *smtpClient) end() {
 	if !c.said && c.last.refuses() {
 		_ = c.say("QUIT")
 	}
-	c.talk.close()
+	c.close()
 }

@@ -68,7 +68,7 @@ func hearsHello(_ testing.TB, c *probetest.Conn) error {
 func TestSMTPUnsolicitedShutdown(t *testing.T) {
 	res := probeSMTP(t, "tls: none", append([]probetest.Step{probetest.Send("220 hi\r\n"), probetest.Line("EHLO probe.test\r\n"),
 		probetest.Send("250 mail.test\r\n421 4.3.2 shutting down\r\n")}, smtpSays("NOOP", "", "QUIT", "")...)...)
-	want := atServer(res, `sending "NOOP" to "SERVER": refused for now with "421 4.3.2 shutting down", want 2xx`)
+	want := atServer(res, `sending "NOOP" to "SERVER": put off with "421 4.3.2 shutting down", want 2xx`)
 	if res.Err != want || res.Reason != probe.ReasonResponse {
 		t.Errorf("%s: %s, want %s", res.Reason, res.Err, want)
 	}

@@ -147,7 +147,7 @@ func (c *smtpClient) refusal(doing string, reply smtpReply, want string) error {
 	reason, what := probe.ReasonResponse, "refused with"
 	switch {
 	case reply.code/100 == 4:
-		what = "refused for now with"
+		what = "put off with"
 	case !reply.refuses():
 		reason, what = probe.ReasonProtocol, "got"
 	}

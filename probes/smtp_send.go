@@ -6,12 +6,15 @@
 package probes
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
+
+	"skywatch/internal/probe"
 )
 
-// maxRecipients is how many recipients a message may have.
+// maxRecipients is how many recipients a module may have.
 const maxRecipients = 20
 
 // checkMailbox accepts an address that can stand in a command and in a header field as it is.
@@ -52,9 +55,12 @@ func (c *smtpClient) rehearse(from string, to []string) error {
 	return err
 }
 
+// errDoubtful is wrapped by the failure of a message that was sent whole, and of which the server then said neither yes nor no.
+var errDoubtful = errors.New("the message may be on its way")
+
 // deliver sends a message, and gives the reply by which the server takes the responsibility for it. Lines of the message end with CRLF.
-func (c *smtpClient) deliver(from string, to []string, message string) (smtpReply, error) {
-	if err := c.envelope(from, to); err != nil {
+func (c *smtpClient) deliver(from, to, message string) (smtpReply, error) {
+	if err := c.envelope(from, []string{to}); err != nil {
 		return c.last, err
 	}
 	reply, err := c.command("DATA", "DATA")
@@ -71,9 +77,10 @@ func (c *smtpClient) deliver(from string, to []string, message string) (smtpRepl
 	if err := c.talk.write(stuffed + ".\r\n"); err != nil {
 		return reply, err
 	}
-	if c.last, err = c.read("a reply to the message"); err != nil {
-		return c.last, err
+	if reply, err = c.read("a reply to the message"); err != nil {
+		return reply, probe.Failf(probe.ReasonOf(err), "%w (%w)", err, errDoubtful)
 	}
+	c.last = reply
 	if !c.last.fine() {
 		return c.last, c.refusal("sending a message to", c.last, "2xx")
 	}
@@ -81,17 +88,14 @@ func (c *smtpClient) deliver(from string, to []string, message string) (smtpRepl
 	return c.last, nil
 }
 
-// newProbeMail writes the message that probes send (RFC 5322). It has the signed token for each recipient, and says that nobody need
-// answer (RFC 3834).
-func newProbeMail(signer mailSigner, token, from string, to []string) string {
+// newProbeMail writes the message that probes send (RFC 5322). It has the signed token, and says that nobody need answer (RFC 3834).
+func newProbeMail(signer mailSigner, token, from, to string) string {
 	var b strings.Builder
 	_, domain, _ := strings.Cut(from, "@")
 	now := time.Now()
-	fmt.Fprintf(&b, "From: skywatch <%s>\r\nTo: %s\r\nSubject: skywatch probe %s\r\n", from, strings.Join(to, ",\r\n "), token)
+	fmt.Fprintf(&b, "From: skywatch <%s>\r\nTo: %s\r\nSubject: skywatch probe %s\r\n", from, to, token)
 	fmt.Fprintf(&b, "Date: %s\r\nMessage-ID: <%s@%s>\r\nAuto-Submitted: auto-generated\r\n", now.Format(time.RFC1123Z), token, domain)
-	for _, recipient := range to {
-		fmt.Fprintf(&b, "%s: %s\r\n", tokenHeader, signer.sign(recipient, token))
-	}
+	fmt.Fprintf(&b, "%s: %s\r\n", tokenHeader, signer.sign(to, token))
 	b.WriteString("MIME-Version: 1.0\r\nContent-Type: text/plain; charset=us-ascii\r\n\r\n" +
 		"skywatch sent this message to test the delivery of mail. It can be deleted.\r\n")
 	return b.String()

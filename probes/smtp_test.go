@@ -92,13 +92,13 @@ func TestSMTPRefusals(t *testing.T) {
 		{"tls: none", []probetest.Step{probetest.Send("554 5.3.2 closed\r\n"), probetest.Line("QUIT\r\n")},
 			`connecting to "SERVER": refused with "554 5.3.2 closed", want 220`, []string{"554", "5.3.2"}},
 		{"tls: none", []probetest.Step{probetest.Send("421 too busy\r\n"), probetest.Line("QUIT\r\n")},
-			`connecting to "SERVER": refused for now with "421 too busy", want 220`, []string{"421", ""}},
+			`connecting to "SERVER": put off with "421 too busy", want 220`, []string{"421", ""}},
 		{"tls: none", append([]probetest.Step{probetest.Send("220 old\r\n")}, smtpSays("EHLO probe.test", "502 what?", "QUIT", "")...),
 			`sending "EHLO probe.test" to "SERVER": refused with "502 what?", want 2xx`, []string{"502", ""}},
 		{"tls: starttls", append(smtpHello("SIZE", "PIPELINING"), probetest.Line("")),
 			`starting TLS with "SERVER": STARTTLS is not offered, but "PIPELINING SIZE", want it`, []string{"250", ""}},
 		{"tls: starttls", append(smtpHello("STARTTLS"), smtpSays("STARTTLS", "454 4.7.0 no TLS today", "QUIT", "")...),
-			`starting TLS with "SERVER": refused for now with "454 4.7.0 no TLS today", want 220`, []string{"454", "4.7.0"}},
+			`starting TLS with "SERVER": put off with "454 4.7.0 no TLS today", want 220`, []string{"454", "4.7.0"}},
 		{"tls: none, require: [SIZE, 8bitmime]", append(smtpHello("SIZE"), probetest.Line("")),
 			`sending EHLO to "SERVER": offered are "SIZE", want 8BITMIME`, []string{"250", ""}},
 		{inMail, append(smtpHello(), smtpSays("MAIL FROM:<a@probe.test>", "530 5.7.0 Must issue a STARTTLS command first", "QUIT", "")...),
@@ -106,7 +106,7 @@ func TestSMTPRefusals(t *testing.T) {
 		{inMail, append(slices.Clone(mailed), smtpSays("RCPT TO:<b@mail.test>", "250 ok", "RCPT TO:<c@mail.test>", "550-5.1.1 No such\r\n550 5.1.1 user here", "QUIT", "")...),
 			`sending "RCPT TO:<c@mail.test>" to "SERVER": refused with "550 5.1.1 No such user here", want 2xx`, []string{"550", "5.1.1"}},
 		{inMail, append(slices.Clone(mailed), smtpSays("RCPT TO:<b@mail.test>", "451 4.7.1 Greylisted", "QUIT", "")...),
-			`sending "RCPT TO:<b@mail.test>" to "SERVER": refused for now with "451 4.7.1 Greylisted", want 2xx`, []string{"451", "4.7.1"}},
+			`sending "RCPT TO:<b@mail.test>" to "SERVER": put off with "451 4.7.1 Greylisted", want 2xx`, []string{"451", "4.7.1"}},
 	} {
 		res := probeSMTP(t, test.section, test.script...)
 		if diff := cmp.Diff(atServer(res, test.text), res.Err); diff != "" || res.Reason != probe.ReasonResponse {
