@@ -170,7 +170,7 @@ func (c *pop3Client) must(doing, text, want string) (pop3Reply, error) {
 // lines reads the rest of a reply of many lines, up to the line with a dot alone (RFC 1939, 3).
 func (c *pop3Client) lines(want string, each func(line string) error) error {
 	for {
-		line, err := c.readLine("more " + want + " or the final dot")
+		line, err := c.readLine(want + " up to the final dot")
 		if err != nil || line == "." {
 			return err
 		}
