@@ -162,7 +162,7 @@ func (l *link) secure(ctx context.Context) error {
 	}
 	secured, err := l.config.TLSConfig.startTLS(ctx, l.conn, conf, l.server, l.r)
 	if header := new(tls.RecordHeaderError); errors.As(err, header) {
-		return probe.Failf(probe.ReasonProtocol, "%w", err)
+		return probe.Failf(probe.ReasonProtocol, "%w: the server does not speak TLS here, is tls: %s right for this port?", err, l.config.TLS)
 	}
 	if err != nil {
 		return err

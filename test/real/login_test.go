@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The skywatch Authors
+
+//go:build real
+
+package real
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+
+	"skywatch/internal/probetest"
+)
+
+// wrongPassword is one that no account has; it may appear nowhere.
+const wrongPassword = "canary-wrong-pw-77"
+
+// outcome is what `skywatch probe --output=json` says of a probe.
+type outcome struct {
+	Verdict string             `json:"verdict"`
+	Reason  string             `json:"reason"`
+	Error   string             `json:"error"`
+	Seconds float64            `json:"duration_seconds"`
+	Timeout float64            `json:"timeout_seconds"`
+	Metrics map[string]float64 `json:"metrics"`
+	Trace   string             `json:"trace"`
+}
+
+// command runs probes of the real binary with a configuration of its own.
+type command struct {
+	t    *testing.T
+	path string
+}
+
+// newCommand writes the configuration: the modules (YAML, the content of `modules:`), and the credentials good and bad for loopback.
+func newCommand(t *testing.T, dir, modules, username, password string) *command {
+	t.Helper()
+	c := &command{t: t, path: filepath.Join(dir, "probe.yml")}
+	credential := "- {name: %s, username: %q, password: %q, allow: ['localhost:*', '127.0.0.1:*']}\n"
+	writeFile(t, c.path, "modules:\n"+modules+"\ncredentials:\n"+
+		fmt.Sprintf(credential, "good", username, password)+fmt.Sprintf(credential, "bad", username, wrongPassword))
+	return c
+}
+
+// probe makes one attempt.
+func (c *command) probe(module, target string) outcome {
+	c.t.Helper()
+	cmd := exec.Command(os.Getenv("SKYWATCH_BIN"), "--config.file="+c.path, "probe", "--output=json", module, target)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	cmd.Run() // the exit status repeats the verdict
+	var o outcome
+	if err := json.Unmarshal(out.Bytes(), &o); err != nil {
+		c.t.Fatalf("probing %s with %s: %v\n%s%s", target, module, err, out.String(), errs.String())
+	}
+	if bytes.Contains(out.Bytes(), []byte(wrongPassword)) || bytes.Contains(errs.Bytes(), []byte(wrongPassword)) {
+		c.t.Errorf("probing %s with %s shows the password:\n%s%s", target, module, out.String(), errs.String())
+	}
+	return o
+}
+
+// want makes an attempt and checks its outcome; reason "" is success.
+func (c *command) want(module, target, reason string) outcome {
+	c.t.Helper()
+	o := c.probe(module, target)
+	if o.Reason != reason || (reason == "") != (o.Verdict == "up") {
+		c.t.Errorf("probing %s with %s: verdict %s, reason %q (%s), want reason %q\n%s", target, module, o.Verdict, o.Reason, o.Error, reason, o.Trace)
+	}
+	if o.Seconds > o.Timeout+1 {
+		c.t.Errorf("probing %s with %s: took %.1f s, want an end by the deadline after %.1f s", target, module, o.Seconds, o.Timeout)
+	}
+	return o
+}
+
+// matrix is what every prober that logs in must pass against its real server.
+type matrix struct {
+	prober string
+	server *server
+	// The section of a module as YAML in flow style without braces: that of TLS, which gets tls_config and credential added, and one
+	// without TLS that logs in all the same, on which the freezing moments can be seen in clear.
+	secure, clear         string
+	securePort, clearPort int
+	username, password    string
+	greeted, loggedIn     freezeWhen // on the way in clear
+	secured               freezeWhen // on the secure way; nil = afterTLS
+}
+
+// run goes through the rows. The server is running before and after.
+func (m matrix) run(t *testing.T) {
+	dir := m.server.peers.dir
+	ca := fmt.Sprintf("tls_config: {ca_file: %q, server_name: localhost}", filepath.Join(m.server.peers.pki(), "ca.pem"))
+	strange := fmt.Sprintf("tls_config: {ca_file: %q, server_name: localhost}", probetest.NewCA(t).File())
+	module := func(name, timeout, section, more string) string {
+		return fmt.Sprintf("  %s: {prober: %s, timeout: %s, %s: {%s, %s}}\n", name, m.prober, timeout, m.prober, section, more)
+	}
+	c := newCommand(t, dir, module("secure", "20s", m.secure, "credential: good, "+ca)+module("refused", "20s", m.secure, "credential: bad, "+ca)+
+		module("strange", "20s", m.secure, "credential: good, "+strange)+module("clear", "20s", m.clear, "credential: good")+
+		module("brief", "3s", m.clear, "credential: good")+module("brief_secure", "3s", m.secure, "credential: good, "+ca), m.username, m.password)
+	secure, inClear := local(m.securePort), local(m.clearPort)
+	c.want("secure", secure, "")
+	c.want("clear", inClear, "")
+	c.want("refused", secure, "auth")
+	c.want("strange", secure, "tls")
+	m.freeze(t, c, "brief", m.clearPort, "the greeting", m.greeted)
+	secured := m.secured
+	if secured == nil {
+		secured = afterTLS
+	}
+	m.freeze(t, c, "brief_secure", m.securePort, "TLS", secured)
+	m.freeze(t, c, "brief", m.clearPort, "the login", m.loggedIn)
+	m.server.stop()
+	c.want("secure", secure, "connect")
+	m.server.start()
+	c.want("secure", secure, "")
+}
+
+// freeze probes a server that stops at a moment, and once it goes on.
+func (m matrix) freeze(t *testing.T, c *command, module string, port int, moment string, when freezeWhen) {
+	t.Helper()
+	f := freezing(t, m.server, port, when)
+	c.want(module, f.addr, "timeout")
+	select {
+	case <-f.frozen:
+	default:
+		t.Errorf("%s was never frozen after %s, want the moment seen", m.prober, moment)
+	}
+	f.thaw()
+	eventually(t, m.prober+" after it was frozen", m.server.ready)
+}
+
+func local(port int) string { return net.JoinHostPort("localhost", strconv.Itoa(port)) }
