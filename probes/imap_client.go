@@ -91,7 +91,7 @@ func (c *imapClient) beginTLS(ctx context.Context) error {
 	}
 	if !c.can("STARTTLS") {
 		return probe.Failf(probe.ReasonResponse, "starting TLS with %q: not offered, want STARTTLS among the capabilities, found %s",
-			c.server, c.r.Evidence(strings.Join(c.caps, " ")))
+			c.server, c.foundCaps())
 	}
 	if _, err := c.must("starting TLS with "+c.quotedServer(), "STARTTLS", "it begun", nil); err != nil {
 		return err

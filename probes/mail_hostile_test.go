@@ -98,7 +98,7 @@ func TestMailStartTLS(t *testing.T) {
 		{"imap", dialogueCase{"plaintext after the answer", section, imap, []probetest.Step{probetest.Send("s1 OK go\r\n* OK [CAPABILITY IMAP4rev1] in clear\r\n")},
 			probe.ReasonProtocol, `starting TLS with "SERVER": got "* OK [CAPABILITY IMAP4rev1] in clear\r\n" before the handshake, want nothing`}},
 		{"imap", dialogueCase{"garbage instead of a handshake", section, imap + "< s1 OK go", []probetest.Step{hello, probetest.Garbage()},
-			probe.ReasonProtocol, `TLS handshake with "SERVER": first record does not look like a TLS handshake, want a verified connection`}},
+			probe.ReasonProtocol, `TLS handshake with "SERVER": first record does not look like a TLS handshake, want a verified connection: the server does not speak TLS here, is tls: starttls right for this port?`}},
 		{"imap", dialogueCase{"no STARTTLS", section, "< * OK [CAPABILITY IMAP4rev1] ready", nil, probe.ReasonResponse,
 			`starting TLS with "SERVER": not offered, want STARTTLS among the capabilities, found "IMAP4REV1"`}},
 		{"imap", dialogueCase{"STARTTLS refused", section, imap + "< s1 NO [UNAVAILABLE] no key", nil, probe.ReasonResponse,
@@ -115,7 +115,7 @@ func TestMailStartTLS(t *testing.T) {
 		{"pop3", dialogueCase{"plaintext after the answer", section, "< +OK ready\n> STLS", []probetest.Step{probetest.Send("+OK go\r\n+OK in clear\r\n")},
 			probe.ReasonProtocol, `starting TLS with "SERVER": got "+OK in clear\r\n" before the handshake, want nothing`}},
 		{"pop3", dialogueCase{"garbage instead of a handshake", section, "< +OK ready\n> STLS\n< +OK go", []probetest.Step{hello, probetest.Garbage()},
-			probe.ReasonProtocol, `TLS handshake with "SERVER": first record does not look like a TLS handshake, want a verified connection`}},
+			probe.ReasonProtocol, `TLS handshake with "SERVER": first record does not look like a TLS handshake, want a verified connection: the server does not speak TLS here, is tls: starttls right for this port?`}},
 		{"pop3", dialogueCase{"well", section, "< +OK ready\n> STLS\n< +OK go", append([]probetest.Step{probetest.TLS(probetest.Config(ca.Good()))},
 			lines("> CAPA\n< -ERR what\n> USER u\n< +OK\n> PASS Secret-1\n< +OK\n> STAT\n< +OK 0 0\n"+pop3Out)...), 0, ""}},
 	} {
