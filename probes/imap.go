@@ -67,7 +67,7 @@ func (p *IMAP) attempt(ctx context.Context, t probe.Target, r *probe.Recorder) e
 		return err
 	}
 	defer c.close()
-	c.recordBanner(descIMAPBanner, c.banner)
+	r.Set(descIMAPBanner, 1, c.banner)
 	l, err := c.login()
 	if err != nil {
 		return err
@@ -124,7 +124,11 @@ func (p *IMAP) work(ctx context.Context, c *imapClient, l *login, r *probe.Recor
 // clean deletes what is to be deleted, and tells how many messages that were.
 func (p *IMAP) clean(ctx context.Context, c *imapClient, l *login, messages uint32, r *probe.Recorder) (int, error) {
 	if p.Delete == deleteAll {
-		return c.removeAll(min(messages, maxDeleted))
+		uids, err := c.oldest(min(messages, maxDeleted))
+		if err != nil {
+			return 0, err
+		}
+		return c.delete(uids, true)
 	}
 	marked, err := c.marked(ctx)
 	if err != nil {
@@ -134,7 +138,7 @@ func (p *IMAP) clean(ctx context.Context, c *imapClient, l *login, messages uint
 	if err != nil {
 		return 0, err
 	}
-	return len(own), c.remove(ctx, own)
+	return c.delete(own, false)
 }
 
 // validateSearch refuses what would be another command than a search, or one that cannot be put into one line.

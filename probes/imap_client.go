@@ -73,7 +73,8 @@ func (c *imapClient) greeting() error {
 		return probe.Failf(probe.ReasonResponse, "reading from %q: turned away with %s, want a greeting", c.server, c.r.Evidence(status.answer()))
 	}
 	c.note(status)
-	c.banner, c.known = status.text, status.condition == "PREAUTH"
+	c.banner, c.known = shortBanner(status.text), status.condition == "PREAUTH"
+	c.r.Fact("banner", c.banner)
 	c.done("greeting")
 	return nil
 }
@@ -90,7 +91,7 @@ func (c *imapClient) beginTLS(ctx context.Context) error {
 	}
 	if !c.can("STARTTLS") {
 		return probe.Failf(probe.ReasonResponse, "starting TLS with %q: not offered, want STARTTLS among the capabilities, found %s",
-			c.server, c.r.Evidence(strings.Join(c.caps, " ")))
+			c.server, c.foundCaps())
 	}
 	if _, err := c.must("starting TLS with "+c.quotedServer(), "STARTTLS", "it begun", nil); err != nil {
 		return err

@@ -147,54 +147,54 @@ func (c *imapClient) headers(uids []uint32) (all []markedMessage, err error) {
 
 // remove deletes messages of the open folder, and no others.
 func (c *imapClient) remove(_ context.Context, uids []uint32) error {
-	slices.Sort(uids)
-	for batch := range slices.Chunk(uids, fetchBatch) {
-		if err := c.expunge(batch, false); err != nil {
-			return err
-		}
-	}
-	return nil
+	_, err := c.delete(uids, false)
+	return err
 }
 
-// removeAll deletes the oldest messages of the open folder, up to n, and those that somebody else flagged for deletion.
-func (c *imapClient) removeAll(n uint32) (deleted int, err error) {
+// oldest gives the UIDs of the first n messages of the open folder.
+func (c *imapClient) oldest(n uint32) ([]uint32, error) {
 	if n == 0 {
-		return 0, nil
+		return nil, nil
 	}
-	uids, err := c.search(fmt.Sprintf("1:%d", n))
-	if err != nil {
-		return 0, err
-	}
+	return c.search(fmt.Sprintf("1:%d", n))
+}
+
+// delete deletes messages of the open folder and tells how many are gone; if others, those that somebody else flagged may go too.
+func (c *imapClient) delete(uids []uint32, others bool) (deleted int, err error) {
+	slices.Sort(uids)
 	for batch := range slices.Chunk(uids, fetchBatch) {
-		if err := c.expunge(batch, true); err != nil {
+		gone, err := c.expunge(batch, others)
+		if err != nil {
 			return deleted, err
 		}
-		deleted += len(batch)
+		deleted += gone
 	}
 	return deleted, nil
 }
 
-// expunge deletes messages. Without UIDPLUS (RFC 4315) what others have flagged would go too: unless that is wanted, nothing is then
+// expunge deletes a batch. Without UIDPLUS (RFC 4315) what others have flagged would go too: unless that is wanted, nothing is then
 // expunged while there is such a message, and ours stay flagged.
-func (c *imapClient) expunge(uids []uint32, others bool) error {
+func (c *imapClient) expunge(uids []uint32, others bool) (gone int, err error) {
 	doing, set := "deleting in "+c.where(c.folder), imapSet(uids)
 	if _, err := c.must(doing, "UID STORE "+set+` +FLAGS.SILENT (\Deleted)`, "the messages flagged", nil); err != nil {
-		return err
+		return 0, err
 	}
+	command := "EXPUNGE"
 	if c.can("UIDPLUS") || c.can("IMAP4REV2") {
-		_, err := c.must(doing, "UID EXPUNGE "+set, "the messages gone", nil)
-		return err
-	}
-	if !others {
+		command = "UID EXPUNGE " + set
+	} else if !others {
 		flagged, err := c.search("DELETED")
 		if err != nil {
-			return err
+			return 0, err
 		}
-		if foreign := slices.DeleteFunc(flagged, func(uid uint32) bool { return slices.Contains(uids, uid) }); len(foreign) > 0 {
+		foreign := slices.DeleteFunc(flagged, func(uid uint32) bool { return slices.Contains(uids, uid) })
+		if len(foreign) > 0 {
 			c.r.Log.Warn("not expunged: messages that others flagged would go too, and the server has no UIDPLUS", "messages", len(foreign))
-			return nil
+			return 0, nil
 		}
 	}
-	_, err := c.must(doing, "EXPUNGE", "the messages gone", nil)
-	return err
+	if _, err := c.must(doing, command, "the messages gone", nil); err != nil {
+		return 0, err
+	}
+	return len(uids), nil
 }

@@ -60,20 +60,22 @@ func (c *imapClient) logIn(l *login, auth string) error {
 
 // offers fails when the server does not take this kind of login now, before it gets any secret.
 func (c *imapClient) offers(l *login, auth string) error {
-	found := c.r.Evidence(strings.Join(c.caps, " "))
 	if auth == authLogin {
 		if c.can("LOGINDISABLED") {
 			return probe.Failf(probe.ReasonResponse, "logging in to %q as %q: the server allows no LOGIN now (LOGINDISABLED), want it allowed: "+
-				"TLS may have to come first, or another auth, found %s", c.server, l.username, found)
+				"TLS may have to come first, or another auth, found %s", c.server, l.username, c.foundCaps())
 		}
 		return nil
 	}
 	if mechanism := "AUTH=" + strings.ToUpper(auth); !c.can(mechanism) {
 		return probe.Failf(probe.ReasonResponse, "logging in to %q as %q: %s is not offered, want it among the capabilities, found %s",
-			c.server, l.username, mechanism, found)
+			c.server, l.username, mechanism, c.foundCaps())
 	}
 	return nil
 }
+
+// foundCaps shows the capabilities in an error.
+func (c *imapClient) foundCaps() string { return c.r.Evidence(strings.Join(c.caps, " ")) }
 
 // authenticate sends the command, and what it needs, and gives the status it ends with.
 func (c *imapClient) authenticate(l *login, auth string) (imapStatus, error) {
@@ -89,7 +91,9 @@ func (c *imapClient) authenticate(l *login, auth string) (imapStatus, error) {
 	case authCRAMMD5:
 		return c.challenged(l)
 	}
-	c.r.Hide(probe.Secret(imapQuote(l.Secret.Reveal())))
+	if quoted := imapQuote(l.Secret.Reveal()); len(quoted) > len(l.Secret)+2 {
+		c.r.Hide(probe.Secret(quoted))
+	}
 	return c.command(imapCommand{"LOGIN"}.withString(l.username).withString(l.Secret.Reveal()), nil)
 }
 

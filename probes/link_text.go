@@ -90,12 +90,12 @@ func (t *textLink) say(line string) error {
 	return t.talk.write(line + "\r\n")
 }
 
-// maxBanner is the longest label that is made of a banner, in bytes.
+// maxBanner is the longest text that is kept of what a server says of itself, in bytes.
 const maxBanner = 256
 
-// recordBanner shows what the server says of itself.
-func (l *link) recordBanner(desc *probe.Desc, banner string) {
-	l.r.Set(desc, 1, strings.ToValidUTF8(banner[:min(len(banner), maxBanner)], ""))
+// shortBanner makes a text fit for a label.
+func shortBanner(text string) string {
+	return strings.ToValidUTF8(text[:min(len(text), maxBanner)], "")
 }
 
 // quotedServer names the server in an error that is put together.

@@ -11,22 +11,21 @@ import (
 	"skywatch/internal/probe"
 )
 
-// The bounds of what is shown of capabilities.
-const (
-	maxCapabilities    = 64 // shown
-	maxCapabilityBytes = 64 // of one
-)
+// maxCapabilities is how much is shown of what a server can do, in bytes.
+const maxCapabilities = 1 << 10
 
-// capabilityDesc declares probe_<name>_capability_info.
+// capabilityDesc declares probe_<name>_capability_info: one series, since a server has dozens of them.
 func capabilityDesc(name string) *probe.Desc {
-	return &probe.Desc{Name: "probe_" + name + "_capability_info", Labels: []string{"capability"}, Help: "What the server says it can do, once logged in."}
+	return &probe.Desc{Name: "probe_" + name + "_capability_info", Labels: []string{"capabilities"}, Help: "What the server says it can do, as far as it fits into 1 KiB."}
 }
 
 // recordCapabilities shows what a server can do.
 func recordCapabilities(r *probe.Recorder, desc *probe.Desc, caps []string) {
-	for _, name := range caps[:min(len(caps), maxCapabilities)] {
-		if len(name) <= maxCapabilityBytes {
-			r.Set(desc, 1, strings.ToValidUTF8(name, ""))
-		}
+	all := strings.ToValidUTF8(strings.Join(caps, " "), "")
+	if len(all) > maxCapabilities {
+		all = all[:strings.LastIndexByte(all[:maxCapabilities], ' ')+1]
+	}
+	if all != "" {
+		r.Set(desc, 1, strings.TrimRight(all, " "))
 	}
 }

@@ -54,7 +54,7 @@ func (p *POP3) attempt(ctx context.Context, t probe.Target, r *probe.Recorder) e
 		return err
 	}
 	defer c.close()
-	c.recordBanner(descPOP3Banner, c.banner)
+	r.Set(descPOP3Banner, 1, c.banner)
 	recordCapabilities(r, descPOP3Capability, c.caps)
 	l, err := c.login()
 	if err != nil {

@@ -33,7 +33,8 @@ func validatePOP3Auth(auth string) error {
 // pop3Client speaks POP3 (RFC 1939, RFC 2449) over a link: one command at a time, or several where the server takes them.
 type pop3Client struct {
 	*textLink
-	banner   string
+	banner   string   // text of the greeting without the stamp
+	stamp    string   // what APOP works with, other in each greeting; "" = none
 	caps     []string // capabilities with their arguments, in upper case; nil = none announced
 	messages uint32   // in the mailbox at the login
 	octets   uint64   // of them
@@ -64,7 +65,9 @@ func (c *pop3Client) begin(ctx context.Context, startTLS bool) error {
 	if !answer.ok {
 		return probe.Failf(probe.ReasonResponse, "reading from %q: turned away with %s, want a greeting", c.server, c.r.Evidence(answer.line()))
 	}
-	c.banner = answer.text
+	c.stamp = stamp.FindString(answer.text)
+	c.banner = shortBanner(strings.TrimSpace(stamp.ReplaceAllString(answer.text, "")))
+	c.r.Fact("banner", c.banner)
 	c.done("greeting")
 	if startTLS {
 		if _, err := c.must("starting TLS with "+c.quotedServer(), "STLS", "it begun"); err != nil {
@@ -168,7 +171,7 @@ func (c *pop3Client) must(doing, text, want string) (pop3Reply, error) {
 // lines reads the rest of a reply of many lines, up to the line with a dot alone (RFC 1939, 3).
 func (c *pop3Client) lines(want string, each func(line string) error) error {
 	for {
-		line, err := c.readLine("more " + want + " or the final dot")
+		line, err := c.readLine(want + " up to the final dot")
 		if err != nil || line == "." {
 			return err
 		}
@@ -221,12 +224,11 @@ func (c *pop3Client) authenticate(l *login, auth string) (pop3Reply, error) {
 }
 
 func (c *pop3Client) apop(l *login) (pop3Reply, error) {
-	timestamp := stamp.FindString(c.banner)
-	if timestamp == "" {
-		return pop3Reply{}, probe.Failf(probe.ReasonResponse, "logging in to %q as %q: no timestamp in the greeting %s, want one, without which there is no APOP",
+	if c.stamp == "" {
+		return pop3Reply{}, probe.Failf(probe.ReasonResponse, "logging in to %q as %q: no timestamp in the greeting %s, want one: there is no APOP without",
 			c.server, l.username, c.r.Evidence(c.banner))
 	}
-	sum := md5.Sum([]byte(timestamp + l.Secret.Reveal()))
+	sum := md5.Sum([]byte(c.stamp + l.Secret.Reveal()))
 	digest := hex.EncodeToString(sum[:])
 	c.r.Hide(probe.Secret(digest))
 	return c.command("APOP "+l.username+" "+digest, "an answer to APOP")

@@ -6,6 +6,7 @@ package probe
 import (
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -140,7 +141,7 @@ func (b *traceBuffer) hide(secrets ...Secret) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, secret := range secrets {
-		if secret != "" {
+		if secret != "" && !slices.Contains(b.secrets, secret) { // a masker is not cheap to make
 			b.secrets = append(b.secrets, secret)
 			b.masker = nil
 		}

@@ -5,7 +5,7 @@
 # postfix.sh start DIR SMTP SUBMISSION SMTPS LMTP AUTH [NAME=VALUE...]    Debian: postfix.  Run as root.  Start dovecot.sh first (its LMTP
 # and AUTH ports).  NAME=VALUE are parameters that override those of main.cf here.
 # 127.0.0.1:SMTP (port-25 style, STARTTLS, no AUTH), :SUBMISSION (STARTTLS + AUTH required), :SMTPS (implicit TLS + AUTH).
-# Mail for skywatch.test goes by LMTP to Dovecot; everything else is refused, so nothing can leave the machine.  PKI: $SKYWATCH_PKI or DIR/pki.
+# Mail for skywatch.test (with a subaddress too) goes by LMTP to Dovecot; everything else is refused, so nothing can leave the machine.  PKI: $SKYWATCH_PKI or DIR/pki.
 . "${BASH_SOURCE[0]%/*}/lib.sh"
 [ "${1-}" = start ] && [ $# -ge 7 ] || die "usage: start DIR SMTP SUBMISSION SMTPS LMTP AUTH [NAME=VALUE...]"
 PATH=$PATH:/usr/sbin; need postfix openssl; am_root || die "run as root"
@@ -33,6 +33,7 @@ relay_domains =
 virtual_mailbox_domains = skywatch.test
 virtual_mailbox_maps = inline:{ watch@skywatch.test=1, ops@skywatch.test=1 }
 virtual_transport = lmtp:inet:127.0.0.1:$6
+recipient_delimiter = +
 smtpd_relay_restrictions = permit_sasl_authenticated, reject_unauth_destination
 smtpd_sasl_type = dovecot
 smtpd_sasl_path = inet:127.0.0.1:$7
