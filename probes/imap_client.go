@@ -154,10 +154,10 @@ func (m imapCommand) withString(s string) imapCommand {
 	return m
 }
 
+var imapEscapes = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
+
 // imapQuote makes a quoted string.
-func imapQuote(s string) string {
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
-}
+func imapQuote(s string) string { return `"` + imapEscapes.Replace(s) + `"` }
 
 // command sends a command and reads up to its tagged reply. each is as in reply.
 func (c *imapClient) command(m imapCommand, each func(imapResponse) error) (imapStatus, error) {

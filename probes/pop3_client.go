@@ -203,7 +203,8 @@ func (c *pop3Client) logIn(l *login, auth string) error {
 // notJudged are the response codes of a login that was not judged (RFC 2449, 8.1; RFC 3206). Any other, and none, are those of a refusal.
 var notJudged = []string{"IN-USE", "LOGIN-DELAY", "SYS/TEMP", "SYS/PERM"}
 
-// authenticate gives the answer that ends the login.
+// authenticate gives the answer that ends the login. USER refused by a server that still offers TLS, or says that it has no USER, is no
+// verdict: it wants TLS first (Dovecot announces USER all the same).
 func (c *pop3Client) authenticate(l *login, auth string) (pop3Reply, error) {
 	if strings.ContainsAny(l.username+l.Secret.Reveal(), "\r\n\x00") {
 		return pop3Reply{}, probe.Failf(probe.ReasonConfig, "logging in to %q as %q: the username or the password has a line end or a NUL byte in it, want none",
@@ -213,7 +214,7 @@ func (c *pop3Client) authenticate(l *login, auth string) (pop3Reply, error) {
 		return c.apop(l)
 	}
 	answer, err := c.command("USER "+l.username, "an answer to USER")
-	if err == nil && !answer.ok && c.caps != nil && !c.can("USER") {
+	if err == nil && !answer.ok && c.caps != nil && (c.can("STLS") || !c.can("USER")) {
 		return answer, probe.Failf(probe.ReasonResponse, "logging in to %q as %q: the server allows no USER now and says %s, want it allowed: "+
 			"TLS may have to come first, or another auth", c.server, l.username, c.r.Evidence(answer.line()))
 	}

@@ -96,7 +96,7 @@ type traceBuffer struct {
 	tailBytes int
 	dropped   int
 	secrets   []Secret
-	masker    *strings.Replacer
+	masker    *masker
 }
 
 func (b *traceBuffer) add(l Line) {
@@ -159,7 +159,7 @@ func (b *traceBuffer) mask(s string) string {
 	if masker == nil {
 		return s
 	}
-	return masker.Replace(s)
+	return masker.replace(s)
 }
 
 func (b *traceBuffer) lines() []Line {

@@ -51,7 +51,7 @@ lmtp_save_to_detail_mailbox = yes
 $oauth2
 passdb {
   driver = passwd-file
-  mechanisms = $mechanisms
+  mechanisms = $mechanisms none
   args = $dir/users
 }
 userdb {
