@@ -204,16 +204,11 @@ func TestMailloopDoubtful(t *testing.T) {
 	}
 }
 
-// fullStore takes nothing.
-type fullStore struct{ probe.MemoryStore }
-
-func (*fullStore) Put(key string, _ []byte) error { return fmt.Errorf("storing %q: full", key) }
-
 // TestMailloopWithoutStore: what cannot be remembered is not sent.
 func TestMailloopWithoutStore(t *testing.T) {
 	l := newLoop(t, mailboxIMAP, "")
 	l.env.Store = new(fullStore)
-	if res := l.probe(1); res.Reason != probe.ReasonInternal || res.Err != `storing the state of a mail loop: storing "mailloop": full, want it stored` || l.taken != 0 {
+	if res := l.probe(1); res.Reason != probe.ReasonInternal || res.Err != `storing the state of a mail loop: disk full, want it stored` || l.taken != 0 {
 		t.Errorf("%s: %s, %d messages", res.Reason, res.Err, l.taken)
 	}
 }
