@@ -153,7 +153,7 @@ func (p *post) imap() probetest.Step {
 			case strings.HasPrefix(command, "CAPABILITY"):
 				done("* CAPABILITY IMAP4rev1 UIDPLUS")
 			case strings.HasPrefix(command, "LOGIN") && p.closed:
-				say(c, tag+" NO [UNAVAILABLE] come back later")
+				say(c, tag+" NO [UNAVAILABLE] come back later with box-pw")
 			case strings.HasPrefix(command, "SELECT"):
 				folder = &p.inbox
 				if strings.Contains(command, "Junk") {

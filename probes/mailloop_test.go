@@ -179,6 +179,7 @@ func TestMailloopRetries(t *testing.T) {
 	if l.taken != 1 || res.Attempts != 5 || !strings.Contains(res.Err, "put off with") {
 		t.Errorf("%d messages in %d attempts: %s", l.taken, res.Attempts, res.Err)
 	}
+	wantSecretFree(t, res, "box-pw")
 	l.set(func(p *post) { p.closed = false })
 	l.want("mailbox in order", 5, probe.ReasonNone, "sent 2, arrived 2, outstanding 0")
 	l.set(func(p *post) { p.refuse, p.hold = true, true })

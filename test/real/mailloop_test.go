@@ -14,6 +14,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"skywatch/internal/probetest"
 )
 
 // plus makes Postfix take mail for subaddresses, which Dovecot puts into the folder of that name.
@@ -117,6 +119,38 @@ func TestMailloopDelivers(t *testing.T) {
 	if all, err := openMailbox(t, m.peers, m.imaps).letters(); err != nil || len(all) != 0 {
 		t.Errorf("%d messages left (%v), want none", len(all), err)
 	}
+}
+
+// TestMailloopMatrix is about the server that takes the mail.
+func TestMailloopMatrix(t *testing.T) {
+	m := startMail(t, inClear...)
+	common := fmt.Sprintf("from: watch@skywatch.test, to: watch@skywatch.test, poll: 50ms, mailbox: {server: %q, tls: none}, ", local(m.imap))
+	matrix{prober: "mailloop", server: m.postfix, secure: common + "tls: starttls", securePort: m.submission, clear: common + "tls: none", clearPort: m.smtp,
+		username: "watch@skywatch.test", password: "Watch-pw1", greeted: afterReply("220 "), loggedIn: afterReply("\r\n235 ")}.run(t)
+}
+
+// TestMailloopMailbox is about the server of the mailbox; the mail is taken without a login, which that server would be asked about.
+func TestMailloopMailbox(t *testing.T) {
+	m := startMail(t)
+	strange := strings.Replace(m.trust(), filepath.Join(m.pki(), "ca.pem"), probetest.NewCA(t).File(), 1)
+	module := func(name, timeout, server, login, tls string) string {
+		return fmt.Sprintf("  %s: {prober: mailloop, timeout: %s, mailloop: {from: a@skywatch.test, to: watch@skywatch.test, tls: none, poll: 50ms, mailbox: {server: %q, %s, %s}}}\n",
+			name, timeout, server, login, tls)
+	}
+	frozen := freezing(t, m.dovecot, m.imap, afterReply(" OK [CAPABILITY"))
+	c := newCommand(t, m.dir, module("loop", "20s", local(m.imap), "credential: good", m.trust())+module("refused", "20s", local(m.imap), "credential: bad", m.trust())+
+		module("strange", "20s", local(m.imap), "credential: good", strange)+module("frozen", "3s", frozen.addr, "credential: good", "tls: none"),
+		"watch@skywatch.test", "Watch-pw1")
+	target := local(m.smtp)
+	c.want("loop", target, "")
+	c.want("refused", target, "auth")
+	c.want("strange", target, "tls")
+	c.want("frozen", target, "timeout")
+	frozen.thaw()
+	m.dovecot.stop()
+	c.want("loop", target, "connect")
+	m.dovecot.start()
+	c.want("loop", target, "")
 }
 
 // TestMailloopHeld holds delivery back in Postfix, with a restart of skywatch in between: no probe fails or lasts longer than it
