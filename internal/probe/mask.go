@@ -62,28 +62,60 @@ func maskLines(secret string) (forms []string) {
 	return forms
 }
 
-func newMasker(secrets []Secret) *strings.Replacer {
-	var pairs []string
-	var forms []string
+// masker replaces the spellings of secrets. It is made for each run, so it is cheap to make; strings.Replacer takes tens of KiB for one
+// password.
+type masker struct {
+	forms  []string  // longest first
+	begins [256]bool // whether a form begins with a byte
+}
+
+// newMasker knows the spellings of some secrets; nil = there are none.
+func newMasker(secrets []Secret) *masker {
+	m := new(masker)
 	for _, secret := range secrets {
-		forms = append(forms, maskForms(secret.Reveal())...)
-		forms = append(forms, maskLines(secret.Reveal())...)
+		m.forms = append(m.forms, maskForms(secret.Reveal())...)
+		m.forms = append(m.forms, maskLines(secret.Reveal())...)
 	}
-	slices.SortStableFunc(forms, func(a, b string) int { return len(b) - len(a) })
-	for _, form := range forms {
-		pairs = append(pairs, form, secretText)
-	}
-	if pairs == nil {
+	if len(m.forms) == 0 {
 		return nil
 	}
-	return strings.NewReplacer(pairs...)
+	slices.SortStableFunc(m.forms, func(a, b string) int { return len(b) - len(a) })
+	for _, form := range m.forms {
+		m.begins[form[0]] = true
+	}
+	return m
+}
+
+// replace puts secretText in the place of every spelling, of the longest one where several begin.
+func (m *masker) replace(s string) string {
+	var out strings.Builder
+	done := 0
+	for i := 0; i < len(s); i++ {
+		if !m.begins[s[i]] {
+			continue
+		}
+		for _, form := range m.forms {
+			if strings.HasPrefix(s[i:], form) {
+				out.WriteString(s[done:i])
+				out.WriteString(secretText)
+				done = i + len(form)
+				i = done - 1
+				break
+			}
+		}
+	}
+	if done == 0 {
+		return s
+	}
+	out.WriteString(s[done:])
+	return out.String()
 }
 
 // Mask replaces every spelling of the secrets in s: for texts that come about outside of a run.
 func Mask(s string, secrets ...Secret) string {
-	masker := newMasker(secrets)
-	if masker == nil {
+	m := newMasker(secrets)
+	if m == nil {
 		return s
 	}
-	return masker.Replace(s)
+	return m.replace(s)
 }
