@@ -45,7 +45,10 @@ func newRunner(log *slog.Logger, durable func(check, target string) probe.Store)
 // request runs the probe of a request.
 func (r *runner) request(ctx context.Context, c probe.Check) probe.Result {
 	p := pair{c.Module.Name, c.Target.String()}
-	return r.run(ctx, c, r.env(c, r.requests.of(p), r.requestCache.of(p), nil))
+	env := r.env(c, r.requests.of(p), r.requestCache.of(p), nil)
+	result := probe.Run(ctx, c, env)
+	complain(env.Log, &result)
+	return result
 }
 
 // check runs a check, whatever the number of its targets; ended is called when everything it started has ended.
@@ -62,16 +65,17 @@ func (r *runner) target(ctx context.Context, c probe.Check, ended func()) probe.
 	} else {
 		store = r.checks.of(p)
 	}
-	return r.run(ctx, c, r.env(c, store, r.checkCache.of(p), ended))
+	env := r.env(c, store, r.checkCache.of(p), ended)
+	result := probe.Run(ctx, c, env)
+	complain(env.Log, &result)
+	return result
 }
 
-// run says in the log of the probers why a probe failed.
-func (r *runner) run(ctx context.Context, c probe.Check, env probe.Env) probe.Result {
-	result := probe.Run(ctx, c, env)
-	if env.Log != nil && !result.Success() && result.Verdict != probe.Aborted {
-		slog.New(env.Log).Error("probe failed", "duration_seconds", result.Took.Seconds(), "reason", result.Reason, "err", result.Err)
+// complain says in the log of the probers why a probe failed; nil is no log.
+func complain(log slog.Handler, r *probe.Result) {
+	if log != nil && !r.Success() && r.Verdict != probe.Aborted {
+		slog.New(log).Error("probe failed", "duration_seconds", r.Took.Seconds(), "reason", r.Reason, "err", r.Err)
 	}
-	return result
 }
 
 func (r *runner) env(c probe.Check, store, cache probe.Store, ended func()) probe.Env {
