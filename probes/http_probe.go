@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/cookiejar"
-	"net/http/httptrace"
 	"net/url"
 	"strconv"
 
@@ -80,7 +79,7 @@ func (p *httpProbe) fetch(ctx context.Context, trips *httpRoundTrips, req *http.
 	}
 	client := http.Client{Transport: trips, CheckRedirect: p.checkRedirect, Jar: jar}
 	p.r.Log.Debug("sending request", "method", req.Method, "url", p.url.String())
-	resp, err := client.Do(req.WithContext(httptrace.WithClientTrace(ctx, p.trace.hooks(p.conns.secured))))
+	resp, err := client.Do(req)
 	p.r.Set(httpRedirects, float64(p.redirects))
 	if err != nil {
 		return p.broken(ctx, err)
@@ -127,8 +126,10 @@ func (p *httpProbe) responded(resp *http.Response) {
 	if server := resp.Header.Get("Server"); server != "" {
 		p.r.Fact("server", server)
 	}
-	if modified, err := http.ParseTime(resp.Header.Get("Last-Modified")); err == nil {
-		p.r.Set(httpLastModified, float64(modified.Unix()))
+	if text := resp.Header.Get("Last-Modified"); text != "" {
+		if modified, err := http.ParseTime(text); err == nil {
+			p.r.Set(httpLastModified, float64(modified.Unix()))
+		}
 	}
 	if resp.TLS != nil {
 		p.r.Set(httpSSL, 1)

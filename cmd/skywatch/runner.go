@@ -45,28 +45,37 @@ func newRunner(log *slog.Logger, durable func(check, target string) probe.Store)
 // request runs the probe of a request.
 func (r *runner) request(ctx context.Context, c probe.Check) probe.Result {
 	p := pair{c.Module.Name, c.Target.String()}
-	return r.run(ctx, c, r.env(c, r.requests.of(p), r.requestCache.of(p), nil))
+	env := r.env(c, r.requests.of(p), r.requestCache.of(p), nil)
+	result := probe.Run(ctx, c, env)
+	complain(env.Log, &result)
+	return result
 }
 
-// check runs a check; ended is called when everything it started has ended.
+// check runs a check, whatever the number of its targets; ended is called when everything it started has ended.
 func (r *runner) check(ctx context.Context, c probe.Check, ended func()) probe.Result {
-	p := pair{c.Module.Name, c.Target.String()}
+	return probe.Round(ctx, c, r.target, ended)
+}
+
+// target runs a check at one target. What its prober remembers belongs to check and target.
+func (r *runner) target(ctx context.Context, c probe.Check, ended func()) probe.Result {
+	p := pair{c.Name + "\n" + c.Module.Name, c.Target.String()} // not by the module alone: one check may vary what another takes as it is
 	var store probe.Store
 	if r.durable != nil {
 		store = r.durable(c.Name, p.target) // by the name, so that it outlives a change of the module
 	} else {
 		store = r.checks.of(p)
 	}
-	return r.run(ctx, c, r.env(c, store, r.checkCache.of(p), ended))
+	env := r.env(c, store, r.checkCache.of(p), ended)
+	result := probe.Run(ctx, c, env)
+	complain(env.Log, &result)
+	return result
 }
 
-// run says in the log of the probers why a probe failed.
-func (r *runner) run(ctx context.Context, c probe.Check, env probe.Env) probe.Result {
-	result := probe.Run(ctx, c, env)
-	if env.Log != nil && !result.Success() && result.Verdict != probe.Aborted {
-		slog.New(env.Log).Error("probe failed", "duration_seconds", result.Took.Seconds(), "reason", result.Reason, "err", result.Err)
+// complain says in the log of the probers why a probe failed; nil is no log.
+func complain(log slog.Handler, r *probe.Result) {
+	if log != nil && !r.Success() && r.Verdict != probe.Aborted {
+		slog.New(log).Error("probe failed", "duration_seconds", r.Took.Seconds(), "reason", r.Reason, "err", r.Err)
 	}
-	return result
 }
 
 func (r *runner) env(c probe.Check, store, cache probe.Store, ended func()) probe.Env {

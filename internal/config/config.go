@@ -126,7 +126,7 @@ func (c *Config) completeSections(dir string) error {
 }
 
 func (c *Config) completeChecks(root *yaml.Node) error {
-	k := checker{defaults: c.doc.Defaults, modules: c.Modules, notifiers: make(map[string]bool), names: make(map[string]string)}
+	k := checker{defaults: c.doc.Defaults, modules: c.Modules, override: c.doc.Modules.Override, notifiers: make(map[string]bool), names: make(map[string]string)}
 	if err := checkRules(probe.Check{
 		Every: time.Duration(k.defaults.Every), Attempts: k.defaults.Attempts,
 		Timeout: time.Duration(k.defaults.Timeout), RetryDelay: time.Duration(k.defaults.RetryDelay),
@@ -139,7 +139,7 @@ func (c *Config) completeChecks(root *yaml.Node) error {
 	for i, entry := range c.doc.Checks {
 		made, err := k.make(entry)
 		if err != nil {
-			return fmt.Errorf("line %d: check %q: %w", entryLine(root, "checks", i), short(entry.Name), err)
+			return fmt.Errorf("line %d: check %q: %w", errorLine(root, i, err), short(entry.Name), err)
 		}
 		c.Checks = append(c.Checks, made)
 	}
@@ -155,16 +155,30 @@ func short(name string) string {
 	return strings.ToValidUTF8(name[:most], "") + "..."
 }
 
-// entryLine is the line of an entry of a list.
-func entryLine(root *yaml.Node, section string, i int) int {
-	for at := 0; at+1 < len(root.Content); at += 2 {
-		list := root.Content[at+1]
-		if list.Kind == yaml.AliasNode {
-			list = list.Alias
-		}
-		if root.Content[at].Value == section && i < len(list.Content) {
-			return list.Content[i].Line
+// errorLine is the line of a check that is no good, or of the one of its targets that is none.
+func errorLine(root *yaml.Node, check int, err error) int {
+	entry := listEntry(root, "checks", check)
+	var of *targetError
+	if errors.As(err, &of) {
+		return listEntry(entry, "targets", of.index).Line
+	}
+	return entry.Line
+}
+
+// listEntry is an entry of the list under a key of a mapping; the mapping itself where there is none.
+func listEntry(mapping *yaml.Node, key string, i int) *yaml.Node {
+	for at := 0; at+1 < len(mapping.Content); at += 2 {
+		list := unalias(mapping.Content[at+1])
+		if mapping.Content[at].Value == key && i < len(list.Content) {
+			return unalias(list.Content[i])
 		}
 	}
-	return root.Line
+	return mapping
+}
+
+func unalias(n *yaml.Node) *yaml.Node {
+	if n.Kind == yaml.AliasNode {
+		return n.Alias
+	}
+	return n
 }

@@ -37,7 +37,8 @@ type check struct {
 	Name       string            `yaml:"name"`
 	Was        []string          `yaml:"was,omitempty"`
 	Module     string            `yaml:"module"`
-	Target     target            `yaml:"target"`
+	Target     target            `yaml:"target,omitempty"`
+	Targets    []aim             `yaml:"targets,omitempty"`
 	Group      string            `yaml:"group,omitempty"`
 	Labels     map[string]string `yaml:"labels,omitempty"`
 	Notify     *[]string         `yaml:"notify,omitempty"`

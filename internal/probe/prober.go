@@ -59,11 +59,13 @@ const (
 	OriginCommand  Origin = 3 // the command line
 )
 
-// Check is a module pointed at a target, with the rules of trying: what Run runs. It is read-only once made.
+// Check is a module pointed at a target, with the rules of trying: what Run runs. With Parts it has many targets, and Round runs it. It
+// is read-only once made.
 type Check struct {
-	Name       string // "" for a request
-	Module     *Module
-	Target     Target
+	Name       string  // "" for a request
+	Module     *Module // of a check with many targets: the one that the variants of its targets are made from
+	Target     Target  // that of a check with many targets aims at nothing
+	Parts      []Part  // of a check with many targets: each with its module, in the order of the configuration; nil = one target
 	Origin     Origin
 	Timeout    time.Duration // of one attempt; 0 gives it no time at all
 	Attempts   int           // at most; 0 means 1
@@ -79,12 +81,6 @@ type Check struct {
 
 // DefaultConcurrency is how many probes of checks run at the same time unless configured.
 const DefaultConcurrency = 64
-
-// WorstCase is the longest time the check's attempts may take.
-func (c Check) WorstCase() time.Duration {
-	n := time.Duration(max(c.Attempts, 1))
-	return n*c.Timeout + (n-1)*c.RetryDelay
-}
 
 // Judge sees every result of a scheduled check once before anyone else does, and may turn down into inconclusive. It may take time.
 type Judge interface {
