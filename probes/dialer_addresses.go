@@ -110,8 +110,8 @@ func (d *dialer) eachInTurn(ctx context.Context, r *probe.Recorder, f func(conte
 		o.err = within(ctx, len(turn.addrs)-i, func(ctx context.Context) error { return f(ctx, o.draft) })
 		outcomes = append(outcomes, o)
 		r.Set(descAddressSuccess, o.success(), addr.String())
-		if o.err == nil && d.several == addressesAny {
-			break
+		if o.err == nil && d.several == addressesAny || probe.ReasonOf(o.err) == probe.ReasonAuth {
+			break // the same secret at the next address would be the same refusal, and one more of them
 		}
 	}
 	return d.settle(r, outcomes)

@@ -4,6 +4,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -17,6 +18,7 @@ import (
 
 	"skywatch/alerting"
 	"skywatch/history"
+	"skywatch/internal/lockout"
 	"skywatch/internal/probe"
 	"skywatch/probes"
 )
@@ -29,9 +31,11 @@ type Config struct {
 	Checks      []probe.Check // in the order of the file
 	Alerting    alerting.Config
 	History     history.Config
+	LoginGuard  lockout.Config
 	Concurrency int
 
 	doc      document
+	reach    reach
 	given    map[string]bool // sections of the file
 	rendered func() ([]byte, error)
 }
@@ -82,14 +86,17 @@ func (c *Config) complete(root *yaml.Node, o probes.Options) (err error) {
 	if c.Location, err = location(c.doc.TimeZone); err != nil {
 		return err
 	}
-	if err := c.doc.Credentials.Validate(dir); err != nil {
-		return fmt.Errorf("credentials: %w", err)
+	if at, err := c.doc.Credentials.Validate(dir); err != nil {
+		return fmt.Errorf("line %d: %w", listEntry(root, "credentials", at).Line, err)
 	}
 	o.Credentials = c.doc.Credentials
 	if err := c.doc.Modules.Build(o); err != nil {
 		return err
 	}
 	c.Modules = c.doc.Modules.All()
+	for _, m := range c.Modules {
+		m.Permit = c.Permit
+	}
 	if err := c.completeSections(dir); err != nil {
 		return err
 	}
@@ -108,7 +115,7 @@ func location(zone string) (*time.Location, error) {
 }
 
 func (c *Config) completeSections(dir string) error {
-	c.Alerting, c.History, c.Concurrency = c.doc.Alerting, c.doc.History, c.doc.Schedule.Concurrency
+	c.Alerting, c.History, c.Concurrency, c.LoginGuard = c.doc.Alerting, c.doc.History, c.doc.Schedule.Concurrency, c.doc.LoginGuard
 	if c.Concurrency < 1 {
 		return fmt.Errorf("schedule: concurrency: %d, want at least 1", c.Concurrency)
 	}
@@ -116,7 +123,7 @@ func (c *Config) completeSections(dir string) error {
 	if err := c.Alerting.Validate(); err != nil {
 		return err
 	}
-	if err := c.History.Validate(); err != nil {
+	if err := cmp.Or(c.History.Validate(), c.LoginGuard.Validate()); err != nil {
 		return err
 	}
 	if !filepath.IsAbs(c.History.Path) {
@@ -138,6 +145,9 @@ func (c *Config) completeChecks(root *yaml.Node) error {
 	}
 	for i, entry := range c.doc.Checks {
 		made, err := k.make(entry)
+		if err == nil {
+			err = c.reachOf(made)
+		}
 		if err != nil {
 			return fmt.Errorf("line %d: check %q: %w", errorLine(root, i, err), short(entry.Name), err)
 		}

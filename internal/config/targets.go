@@ -34,7 +34,7 @@ func (e *targetError) Unwrap() error { return e.err }
 func (k *checker) aim(made *probe.Check, c check) error {
 	switch n := len(c.Targets); {
 	case c.Targets == nil:
-		made.Target = probe.NewTarget(string(c.Target))
+		made.Target = c.Target.picking(c.Credential)
 		return cmp.Or(checkRequestless(made.Module), checkAddress(made.Target), checkTarget(made.Module, made.Target))
 	case c.Target != "":
 		return errors.New("both target and targets given, want one of them")
@@ -45,7 +45,7 @@ func (k *checker) aim(made *probe.Check, c check) error {
 	}
 	seen := make(map[string]bool, len(c.Targets))
 	for i, entry := range c.Targets {
-		p, err := k.part(made.Module, entry)
+		p, err := k.part(made.Module, entry, c.Credential)
 		if name := p.Target.String(); err == nil && seen[name] {
 			err = fmt.Errorf("targets: %q is given twice, want it once", p.Target)
 		}
@@ -59,8 +59,8 @@ func (k *checker) aim(made *probe.Check, c check) error {
 }
 
 // part makes one target of many.
-func (k *checker) part(m *probe.Module, entry aim) (probe.Part, error) {
-	p := probe.Part{Module: m, Target: probe.NewTarget(string(entry.Target))}
+func (k *checker) part(m *probe.Module, entry aim, credential string) (probe.Part, error) {
+	p := probe.Part{Module: m, Target: entry.Target.picking(credential)}
 	if err := checkAddress(p.Target); err != nil {
 		return p, fmt.Errorf("targets: %w", err)
 	}

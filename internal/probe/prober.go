@@ -30,6 +30,18 @@ type Module struct {
 
 	Params []string                                     // keys of the section that a request may set by parameters
 	Vary   func(parameters url.Values) (*Module, error) // makes the variant that a request's parameters ask for; nil without Params
+
+	// Permit judges whether a request may have the secrets of m, which is this module or a variant of it, sent where a probe of t sends
+	// them; a *Refused says why not. It is that of the configuration the module belongs to. nil = there is nothing to judge.
+	Permit func(m *Module, t Target) error
+}
+
+// Permitted tells whether a request may make a probe of t; a *Refused says why not. It is to be asked before anything is sent.
+func (m *Module) Permitted(t Target) error {
+	if m.Permit == nil {
+		return nil
+	}
+	return m.Permit(m, t)
 }
 
 // Desc declares a metric beside the prober that sets it. All metrics of a probe are gauges.

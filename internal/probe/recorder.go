@@ -4,6 +4,7 @@
 package probe
 
 import (
+	"context"
 	"log/slog"
 	"net"
 	"slices"
@@ -25,7 +26,9 @@ type Recorder struct {
 
 	trace                *traceBuffer
 	store, cache, shared Store
-	parent               *Recorder // of a draft; nil otherwise
+	parent               *Recorder       // of a draft; nil otherwise
+	gate                 Gate            // nil = every secret may be sent
+	within               context.Context // of the attempt, for the gate
 
 	mu      sync.Mutex
 	sealed  bool

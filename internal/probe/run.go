@@ -35,6 +35,7 @@ type Env struct {
 	Store  Store            // nil = a memory that ends with the run
 	Cache  Store            // nil = a memory that ends with the run
 	Shared Store            // nil = a memory that ends with the run
+	Gate   Gate             // asked before secrets are sent; nil = nobody is
 	Strays *atomic.Int64    // counts probers that still run after their deadline; nil = not counted
 	Ended  func()           // called once, when everything the run started has ended: at return, or later for a stray; nil = nothing
 }
@@ -100,6 +101,10 @@ func attempt(ctx context.Context, c Check, env Env, trace *traceBuffer, res *Res
 	start := time.Now()
 	within, cancel := context.WithDeadline(ctx, start.Add(c.Timeout))
 	defer cancel()
+	if env.Gate != nil {
+		r.gate, r.within = env.Gate, within
+		defer env.Gate.Leave()
+	}
 	done := make(chan error, 1)
 	go func() {
 		done <- call(within, c, r)

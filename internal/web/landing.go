@@ -22,6 +22,7 @@ const (
 	maxRecent   = 30
 	maxRequests = 1000
 	maxMessages = 50
+	maxNotices  = 10
 	maxWait     = 500 * time.Millisecond
 )
 
@@ -112,6 +113,11 @@ func (h *handler) problems() (all []string) {
 	}
 	if err := h.HistoryErr(); err != nil {
 		all = append(all, "The history takes no writes; results are kept in memory and messages go out from there: "+err.Error())
+	}
+	notices, more := bounded(h.Notices(), maxNotices)
+	all = append(all, notices...)
+	if more > 0 {
+		all = append(all, "and "+probe.Count(more, "notice")+" more of this kind")
 	}
 	failing := 0
 	for _, m := range h.Pending() {
