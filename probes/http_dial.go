@@ -28,6 +28,8 @@ type httpConns struct {
 	sealed bool   // whether that one is spoken to over TLS itself
 	open   []*politeConn
 	closed bool
+
+	budget int64 // bytes received on one connection
 }
 
 // resolveTarget looks the target up and records that.
@@ -70,7 +72,7 @@ func (c *httpConns) connect(ctx context.Context, network, address string) (net.C
 		return nil, err
 	}
 	c.trace.note(func(trip *httpTrip, now time.Time) { trip.dialing = now })
-	return c.dialer.dial(ctx, network, netip.AddrPortFrom(addr, port), c.r, httpWireBytes)
+	return c.dialer.dial(ctx, network, netip.AddrPortFrom(addr, port), c.r, c.budget)
 }
 
 // splitAuthority understands what a URL names, with the port added if it names none.

@@ -41,6 +41,7 @@ type service struct {
 	plain, secured uint16 // standard ports, without and with TLS from the first byte
 	within         bool   // whether TLS always begins within the protocol, so that tlsImplicit is no other way than tlsStart
 	resume         bool   // whether further connections to the server may go on with the TLS session of the first
+	login          uint16 // instead of plain where a login is wanted; 0 = the same
 }
 
 // serviceDescs are the metrics that link sets, besides the phases.
@@ -94,8 +95,11 @@ func (c *ServiceConfig) Logins(t probe.Target) ([]probe.Login, error) {
 // address takes the target apart; without a port it is the standard one.
 func (c *ServiceConfig) address(ctx context.Context, t probe.Target) (host string, port uint16, err error) {
 	standard := c.ready.plain
-	if c.TLS == tlsImplicit {
+	switch {
+	case c.TLS == tlsImplicit:
 		standard = c.ready.secured
+	case c.ready.login != 0 && c.wanted(t):
+		standard = c.ready.login
 	}
 	return splitOptionalPort(ctx, t, t.Raw(), standard)
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The skywatch Authors
 
-//go:build !noimap || !nopop3 || !nomailloop
+//go:build !nosmtp || !noimap || !nopop3 || !nomailloop
 
 package probes
 

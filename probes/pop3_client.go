@@ -38,6 +38,7 @@ type pop3Client struct {
 	caps     []string // capabilities with their arguments, in upper case; nil = none announced
 	messages uint32   // in the mailbox at the login
 	octets   uint64   // of them
+	partial  bool     // whether marked looked at some of the messages only
 }
 
 // openPOP3 connects, reads the greeting and goes over to TLS if that is how. desc and budget are as in ServiceConfig.open. The caller

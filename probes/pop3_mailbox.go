@@ -47,7 +47,8 @@ func (c *pop3Client) marked(ctx context.Context) ([]markedMessage, error) {
 	c.allowLines(maxLine)
 	defer c.allowLines(maxReplyLine)
 	step := c.batch(topBatch)
-	for n := c.messages; n > lowest && !late() && read < maxHeadersBytes; {
+	n := c.messages
+	for n > lowest && !late() && read < maxHeadersBytes {
 		last := n - min(n-lowest, step)
 		for id := n; id > last; id-- {
 			if err := c.say(fmt.Sprintf("TOP %d 0", id)); err != nil {
@@ -65,6 +66,7 @@ func (c *pop3Client) marked(ctx context.Context) ([]markedMessage, error) {
 			}
 		}
 	}
+	c.partial = n > 0
 	return all, nil
 }
 
