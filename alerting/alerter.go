@@ -142,10 +142,8 @@ func (a *Alerter) Pending() []record.Message {
 		for _, x := range l.pending() {
 			all = append(all, x.Message)
 		}
-		if len(l.open) > 0 {
-			all = append(all, record.Message{
-				Notifier: l.name, Kind: record.KindAlert, Subject: subject(events(l.open)), Transitions: idsOf(l.open),
-			})
+		if news := events(l.open); len(news) > 0 {
+			all = append(all, record.Message{Notifier: l.name, Kind: record.KindAlert, Subject: subject(news), Transitions: idsOf(l.open)})
 		}
 	}
 	return all
@@ -207,13 +205,13 @@ func (a *Alerter) judge(r probe.Result) (w write, counts bool) {
 	return write{states: []record.CheckState{state}, transitions: ts, deliveries: a.intend(ts, check.Notify)}, true
 }
 
-// intend says who is to be told: the check's notifiers, and of an end those who were told of the start. The lock is held.
+// intend says who is to be told: the check's notifiers, and of what follows a start those who were told of it. The lock is held.
 func (a *Alerter) intend(ts []record.Transition, names []string) []record.Delivery {
 	var ds []record.Delivery
 	for _, t := range ts {
 		for _, l := range a.sortedLanes() {
 			wanted := l.notifier != nil && (names == nil || slices.Contains(names, l.name))
-			if wanted || closes(t) && a.knows(l, t.Incident) {
+			if wanted || !opens(t) && a.knows(l, t.Incident) {
 				ds = append(ds, record.Delivery{Transition: t.ID, Notifier: l.name})
 			}
 		}
@@ -254,6 +252,8 @@ func (a *Alerter) logTransition(t record.Transition) {
 		a.log.Info("check is no longer watched", "check", t.Check, "down_since", t.Began)
 	case opens(t):
 		a.log.Warn("check is down", "check", t.Check, "since", t.At, "reason", t.Reason.String(), "err", t.Err)
+	case shifts(t):
+		a.log.Warn("check is still down, other targets fail", "check", t.Check, "since", t.Began, "reason", t.Reason.String(), "err", t.Err)
 	default:
 		a.log.Info("check is up again", "check", t.Check, "since", t.At, "was_down", t.At.Sub(t.Began))
 	}

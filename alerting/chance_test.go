@@ -37,7 +37,7 @@ func (l *life) attempt(int, record.Message) error {
 
 func (l *life) step() {
 	check := l.checks[l.chance.IntN(len(l.checks))].Name
-	switch l.chance.IntN(14) {
+	switch l.chance.IntN(16) {
 	case 0, 1, 2, 3:
 		l.down(check)
 	case 4, 5, 6:
@@ -74,6 +74,14 @@ func (l *life) step() {
 			l.checks = append(l.checks, probe.Check{Name: fmt.Sprint("N", l.chance.IntN(100))}, probe.Check{Name: "A"})
 		}
 		l.apply()
+	case 14, 15: // some of four targets fail
+		var failing []string
+		for _, target := range sites {
+			if l.chance.IntN(2) == 0 {
+				failing = append(failing, target)
+			}
+		}
+		l.fails(check, failing...)
 	}
 	time.Sleep(time.Duration(l.chance.IntN(20000)) * time.Millisecond)
 }

@@ -92,11 +92,11 @@ func (a *Alerter) joinIncidents(stored, now record.CheckState, w *write) record.
 	case wasDown && down && first.From == record.Unknown: // it is the same outage, seen again
 		a.sameIncident(first.ID, stored, w)
 		if now.Incident == first.ID {
-			now.Incident, now.Since = stored.Incident, stored.Since
+			now.Incident, now.Since, now.Targets = stored.Incident, stored.Since, stored.Targets // the next result tells what changed
 		}
 	case wasDown && cameUp:
 		ended := stored
-		ended.Module, ended.Target = now.Module, now.Target
+		ended.Module, ended.Target, ended.Targets = now.Module, now.Target, record.Targets{}
 		r := probe.Result{Check: now.Check, Module: now.Module, Target: now.Target, Start: at, Verdict: probe.Up, Attempts: 1, Facts: now.Facts}
 		_, ts := next(ended, r, rules{a.checks[now.Check].Group})
 		_, ts = stamp(ended, ts, func() int64 { return a.ids.next(a.now()) }, a.now())

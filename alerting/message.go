@@ -4,6 +4,7 @@
 package alerting
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -28,47 +29,6 @@ const (
 	maxTrace   = 16 << 10 // of one transition, in memory and in a message
 )
 
-// event is what a message tells of an incident: its start, its end, or both.
-type event struct{ start, end *record.Transition }
-
-func (e event) last() *record.Transition {
-	if e.end != nil {
-		return e.end
-	}
-	return e.start
-}
-
-// events pairs the transitions of each incident, by the order of their starts.
-func events(ts []record.Transition) []event {
-	var all []event
-	index := make(map[int64]int)
-	for i := range ts {
-		t := &ts[i]
-		at, started := index[t.Incident]
-		switch {
-		case opens(*t):
-			index[t.Incident] = len(all)
-			all = append(all, event{start: t})
-		case started:
-			all[at].end = t
-		default:
-			all = append(all, event{end: t})
-		}
-	}
-	return all
-}
-
-// word begins the subject.
-func (e event) word() string {
-	switch {
-	case e.end == nil:
-		return "DOWN"
-	case e.end.Gone:
-		return "GONE"
-	}
-	return "UP"
-}
-
 // subject tells the latest state of each check: "DOWN web, mail; UP db".
 func subject(all []event) string {
 	latest := make(map[string]event)
@@ -92,7 +52,7 @@ func subject(all []event) string {
 }
 
 // order puts what needs the reader first.
-var order = map[string]string{"DOWN": "1", "UP": "2", "GONE": "3"}
+var order = map[string]string{"DOWN": "1", "CHANGED": "2", "UP": "3", "GONE": "4"}
 
 func joinNames(words []string, names map[string][]string) string {
 	var b strings.Builder
@@ -190,8 +150,10 @@ func (a *Alerter) headline(e event) string {
 	name := oneLine(t.Check, maxCell)
 	took := span(t.At.Sub(t.Began))
 	switch {
+	case e.word() == "CHANGED":
+		return fmt.Sprintf("CHANGED %s at %s: %s, down since %s", name, a.clock(t.At), portion(t.Failing), a.clock(t.Began))
 	case e.end == nil:
-		return fmt.Sprintf("DOWN %s since %s: %s", name, a.clock(t.At), t.Reason)
+		return fmt.Sprintf("DOWN %s since %s: %s", name, a.clock(t.Began), t.Reason)
 	case t.Gone:
 		return fmt.Sprintf("GONE %s: no longer watched, was down since %s (%s)", name, a.clock(t.Began), took)
 	case e.start != nil:
@@ -217,18 +179,15 @@ func (a *Alerter) account(e event) string {
 	if e.end != nil {
 		line("Until", a.clock(t.At))
 	}
-	failure := e.start
-	if failure == nil && t.Gone {
-		failure = t
-	}
-	if failure != nil {
+	if failure := e.failure(); failure != nil {
 		line("Reason", failure.Reason.String())
-		line("Error", oneLine(failure.Err, maxError))
+		if failure.Failing == nil {
+			line("Error", oneLine(failure.Err, maxError))
+		}
+		writeFailing(&b, failure.Failing, e.start == nil)
 	}
-	if t.Attempts > 0 {
-		line("Attempts", fmt.Sprintf("%d, the last took %s", t.Attempts, t.Took.Round(time.Millisecond/10)))
-	}
-	line("Note", oneLine(t.Note, maxError))
+	line("Attempts", tried(t))
+	line("Note", oneLine(e.note(), maxError))
 	a.writeChanges(&b, t.Changes)
 	return b.String()
 }
@@ -262,10 +221,7 @@ func (a *Alerter) writeChanges(b *strings.Builder, changes []record.Change) {
 func (a *Alerter) writeTraces(b *strings.Builder, all []event) {
 	left := 0
 	for _, e := range all {
-		t := e.start
-		if t == nil {
-			t = e.end
-		}
+		t := cmp.Or(e.failure(), e.end)
 		if t.Trace == "" {
 			continue
 		}
@@ -273,7 +229,7 @@ func (a *Alerter) writeTraces(b *strings.Builder, all []event) {
 			left++
 			continue
 		}
-		text := fmt.Sprintf("\nTrace of %s at %s:\n%s\n", oneLine(t.Check, maxCell), a.clock(t.At), indent(cutTrace(t.Trace)))
+		text := fmt.Sprintf("\nTrace of %s at %s:\n%s\n", traced(t), a.clock(t.At), indent(cutTrace(t.Trace)))
 		if b.Len()+len(text) > maxText-500 {
 			left++
 			continue

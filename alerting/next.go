@@ -17,7 +17,8 @@ const maxChanges = 32
 // rules are what next obeys besides the result, of one check.
 type rules struct{ group string }
 
-// next gives the state after a result, and the transitions to tell of: none or one. It is pure: the caller gives the transitions their
+// next gives the state after a result, and the transitions to tell of: none or one. A change of which of many targets fail is one from
+// down to down. It is pure: the caller gives the transitions their
 // ids and the time at which they were noticed (stamp).
 //
 // A first result that is up changes the state without a transition, so it is silent. A result that is inconclusive shows that the check
@@ -36,17 +37,23 @@ func next(s record.CheckState, r probe.Result, rule rules) (record.CheckState, [
 
 func nextDown(s record.CheckState, r probe.Result, rule rules) (record.CheckState, []record.Transition) {
 	var ts []record.Transition
+	targets := record.TargetsOf(s.Targets, r)
+	if s.State == record.Down && targets.Total > 0 && !targets.SameFailing(s.Targets) {
+		t := transition(s, r, rule, record.Down, plain(r.Start))
+		t.Incident, t.Began, t.Failing = s.Incident, s.Since, record.FailingOf(s.Targets, targets, r)
+		ts = []record.Transition{t}
+	}
 	if s.State != record.Down {
 		at := plain(r.Failing)
 		if at.IsZero() {
 			at = plain(r.Start)
 		}
 		t := transition(s, r, rule, record.Down, at)
-		t.Began = at
+		t.Began, t.Failing = at, record.FailingOf(record.Targets{}, targets, r)
 		ts = []record.Transition{t}
 		s.State, s.Since = record.Down, at
 	}
-	s.Reason, s.Err = r.Reason, r.Err
+	s.Reason, s.Err, s.Targets = r.Reason, r.Err, targets
 	return seen(s, r), ts
 }
 
@@ -61,7 +68,7 @@ func nextUp(s record.CheckState, r probe.Result, rule rules) (record.CheckState,
 	if s.State != record.Up {
 		s.State, s.Since, s.Incident = record.Up, at, 0
 	}
-	s.LastSuccess, s.Facts = at, r.Facts
+	s.LastSuccess, s.Facts, s.Targets = at, r.Facts, record.TargetsOf(record.Targets{}, r)
 	s.Reason, s.Err = probe.ReasonNone, ""
 	return seen(s, r), ts
 }
@@ -78,7 +85,7 @@ func transition(s record.CheckState, r probe.Result, rule rules, to record.State
 	return record.Transition{
 		Check: r.Check, Group: rule.group, Module: r.Module, Target: r.Target, From: s.State, To: to, At: at,
 		Reason: r.Reason, Err: r.Err, Attempts: r.Attempts, Took: r.Took,
-		Changes: changes(s, r), Note: note(s, r), Trace: r.Trace.String(),
+		Changes: changes(s, r), Note: note(s, r), Trace: trace(r),
 	}
 }
 
@@ -107,10 +114,25 @@ func changes(s record.CheckState, r probe.Result) []record.Change {
 	return all[:min(len(all), maxChanges)]
 }
 
+// trace gives that of the target that decided.
+func trace(r probe.Result) string {
+	if first := r.FirstFailing().Trace; !r.Success() && !first.Empty() {
+		return first.String()
+	}
+	return r.Trace.String()
+}
+
 // note says what was reconfigured since the last result.
 func note(s record.CheckState, r probe.Result) string {
+	was, is := s.Targets, record.TargetsOf(s.Targets, r)
 	switch {
-	case s.LastSeen.IsZero() || s.Module == r.Module && s.Target == r.Target:
+	case s.LastSeen.IsZero():
+		return ""
+	case was.All != is.All && was.Total > 0 && is.Total > 0:
+		return fmt.Sprintf("the targets were others before, %d of them", was.Total)
+	case was.Total > 0 && is.Total == 0:
+		return fmt.Sprintf("the check had %d targets before", was.Total)
+	case s.Module == r.Module && s.Target == r.Target:
 		return ""
 	case s.Target == r.Target:
 		return fmt.Sprintf("the module was %q before", s.Module)
@@ -144,6 +166,8 @@ func stamp(s record.CheckState, ts []record.Transition, id func() int64, now tim
 	return s, ts
 }
 
-// opens tells whether a transition is the start of an incident; closes, whether it is the end of one.
-func opens(t record.Transition) bool  { return t.To == record.Down }
-func closes(t record.Transition) bool { return t.From == record.Down }
+// opens tells whether a transition is the start of an incident; shifts, whether it is a change of the failing targets within one;
+// closes, whether it is the end of one.
+func opens(t record.Transition) bool  { return t.To == record.Down && t.From != record.Down }
+func shifts(t record.Transition) bool { return t.To == record.Down && t.From == record.Down }
+func closes(t record.Transition) bool { return t.From == record.Down && t.To != record.Down }

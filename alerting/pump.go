@@ -50,13 +50,15 @@ func sleep(ctx context.Context, wake <-chan struct{}, d time.Duration) {
 	}
 }
 
-// act takes a step. It tells whether a message was sent by it.
+// act takes a step. It tells whether a message was sent by it, or did not need to be.
 func (a *Alerter) act(ctx context.Context, l *lane, s step) (sent bool) {
 	switch s.do {
 	case seal, shelve:
-		if x := a.seal(ctx, l, s.do); x != nil && x.Doubtful {
+		x := a.seal(ctx, l, s.do)
+		if x != nil && x.Doubtful {
 			return a.attempt(ctx, l, x, false)
 		}
+		return x != nil && x.void()
 	case send:
 		if doubtful, ok := a.begin(ctx, l, s.letter); ok {
 			return a.attempt(ctx, l, s.letter, doubtful)
@@ -126,7 +128,7 @@ func (a *Alerter) seal(ctx context.Context, l *lane, how action) *letter {
 
 // sealed commits a letter that is in no lane yet. Where the journal refuses it, its text says so. reload is held.
 func (a *Alerter) sealed(ctx context.Context, x *letter, replaced []*letter) {
-	if why := a.ledger.refusing(); why != nil {
+	if why := a.ledger.refusing(); why != nil && !x.void() {
 		unstored(x, why)
 	}
 	commit := func() error {
@@ -135,7 +137,7 @@ func (a *Alerter) sealed(ctx context.Context, x *letter, replaced []*letter) {
 	}
 	if err := commit(); err == nil {
 		x.Unstored = false
-	} else if !x.Unstored {
+	} else if !x.Unstored && !x.void() {
 		unstored(x, err)
 		x.Unstored = commit() != nil
 	}
@@ -159,6 +161,9 @@ func (a *Alerter) compose(l *lane, how action) (x *letter, replaced []*letter) {
 	}
 	x.succeed(replaced)
 	a.tell(l, x, replaced)
+	if x.void() {
+		return x, replaced
+	}
 	if l.notifier != nil && how != shelve {
 		x.Tried, x.Doubtful = x.Tried+1, true
 		x.NextAt = x.SealedAt.Add(a.config.Policy.pause(x.Tried, false))
@@ -191,8 +196,15 @@ func (a *Alerter) tell(l *lane, x *letter, replaced []*letter) {
 	if len(x.References) > 0 {
 		x.InReplyTo = x.References[0]
 	}
+	if len(events(x.parts)) == 0 {
+		x.State = record.Superseded
+		return
+	}
 	x.Subject, x.Text = a.wording(x.parts)
 }
+
+// void tells whether there is nothing to send: what happened was undone before it was told. Such a letter is over once it is sealed.
+func (x *letter) void() bool { return x.State == record.Superseded }
 
 // referenced adds the Message-IDs of what told of the starts of the incidents that end here.
 func (a *Alerter) referenced(l *lane, parts []record.Transition, all []string) []string {
@@ -212,7 +224,9 @@ const maxReferences = 20
 // install puts a sealed letter in place of what went into it. The lock is held.
 func (a *Alerter) install(l *lane, x *letter, replaced []*letter) {
 	l.remove(replaced...)
-	l.put(x)
+	if !x.void() {
+		l.put(x)
+	}
 	l.open = slices.DeleteFunc(l.open, func(t record.Transition) bool { return slices.Contains(x.Transitions, t.ID) })
 	for _, t := range x.parts {
 		if opens(t) {

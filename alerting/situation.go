@@ -29,7 +29,7 @@ func (a *Alerter) situation() string {
 		}
 		down++
 		rows = append(rows, []string{
-			s.Check, s.State.String(), a.clock(s.Since), span(now.Sub(s.Since)), s.Reason.String(), s.Target,
+			s.Check, s.State.String(), a.clock(s.Since), span(now.Sub(s.Since)), s.Reason.String(), aim(s),
 		})
 	}
 	text := fmt.Sprintf("Situation at %s: %s\n", a.clock(now), tally(down, unknown, total))

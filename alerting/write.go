@@ -5,6 +5,7 @@ package alerting
 
 import (
 	"context"
+	"slices"
 
 	"skywatch/internal/record"
 )
@@ -36,7 +37,7 @@ func (w write) to(ctx context.Context, j Journal, again bool) error {
 
 // finished tells whether nothing is left to be done for the message, so that losing the write loses history but no message.
 func (w write) finished() bool {
-	return w.message != nil && (w.message.State == record.Sent || w.message.State == record.Expired)
+	return w.message != nil && slices.Contains([]record.MessageState{record.Sent, record.Superseded, record.Expired}, w.message.State)
 }
 
 // checks names those that the write is about.

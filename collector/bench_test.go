@@ -30,7 +30,7 @@ func (b blank) WriteHeader(int)             {}
 func BenchmarkProbeHandler(b *testing.B) {
 	o := testOptions()
 	sample := result()
-	o.Run = func(context.Context, probe.Check) probe.Result { return sample }
+	o.Run = func(context.Context, probe.Check) (probe.Result, error) { return sample, nil }
 	for name, encoding := range map[string]string{"text": "", "gzip": "gzip"} {
 		b.Run(name, func(b *testing.B) {
 			h := NewHandler(o)

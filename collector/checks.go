@@ -31,6 +31,7 @@ type series struct {
 	group, module, target string
 	labels                map[string]string // the configuration's own, never written
 	counters              record.Counters
+	targets               []targetSeries // of a check with many targets, in the order of the configuration
 }
 
 // NewChecks makes the series of no checks; Apply names them. states gives the state of a check, missed at how many of its ticks it was not
@@ -82,6 +83,7 @@ func (s *series) describe(check *probe.Check) {
 	if check.Module != nil {
 		s.module = check.Module.Name
 	}
+	s.targets = retarget(s.targets, check.Parts)
 }
 
 func plainNames(labels map[string]string) bool {
@@ -117,6 +119,7 @@ func (c *Checks) Observe(_ context.Context, r probe.Result) {
 	defer c.mu.Unlock()
 	if at, known := c.find(r.Check); known {
 		c.all[at].counters.Count(r.Verdict, r.Reason, r.Attempts, r.Start, r.Took)
+		c.all[at].observe(r.Parts)
 	}
 }
 
@@ -148,6 +151,7 @@ type view struct {
 	state   record.CheckState
 	missed  func(check string) uint64
 	buckets []record.Bucket
+	aims    []targetSeries
 }
 
 // load copies what is held of a check, so that nothing is held up while it is written.
@@ -155,8 +159,11 @@ func (c *Checks) load(v *view, s *series, f *family) {
 	c.mu.Lock()
 	v.series, v.missed = *s, c.missed
 	v.buckets = append(v.buckets[:0], s.counters.Durations.Buckets...)
+	if v.aims = v.aims[:0]; f.ofTargets {
+		v.aims = append(v.aims, s.targets...)
+	}
 	c.mu.Unlock()
-	v.counters.Durations.Buckets = v.buckets
+	v.counters.Durations.Buckets, v.targets = v.buckets, v.aims
 	if f.ofState {
 		v.state, _ = c.states(v.counters.Check)
 	}

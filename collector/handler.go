@@ -18,15 +18,18 @@ import (
 
 // Options is what the /probe handler needs. Module and Run are required.
 type Options struct {
-	Module        func(name string) (*probe.Module, bool)               // the configured modules, at this moment
-	Run           func(ctx context.Context, c probe.Check) probe.Result // makes the probe
-	Observe       func(r probe.Result)                                  // sees every result that was answered; nil = nobody
-	Recent        *Recent                                               // keeps every result that was answered; nil = none is kept
-	Debug         Debug                                                 // how debug=true shows a probe
-	TimeoutOffset time.Duration                                         // taken off the scraper's timeout
-	Exact         bool                                                  // blackbox_exporter's behaviour also where ours is better
-	Log           *slog.Logger                                          // nil = nowhere
-	Registerer    prometheus.Registerer                                 // nil = own metrics are not exported
+	// Module gives a configured module as it is at this moment, with the rule of where its secrets may go.
+	Module func(name string) (*probe.Module, bool)
+	// Run makes the probe. A *probe.Refused says why there is none.
+	Run func(ctx context.Context, c probe.Check) (probe.Result, error)
+
+	Observe       func(r probe.Result)  // sees every result that was answered; nil = nobody
+	Recent        *Recent               // keeps every result that was answered; nil = none is kept
+	Debug         Debug                 // how debug=true shows a probe
+	TimeoutOffset time.Duration         // taken off the scraper's timeout
+	Exact         bool                  // blackbox_exporter's behaviour also where ours is better
+	Log           *slog.Logger          // nil = nowhere
+	Registerer    prometheus.Registerer // nil = own metrics are not exported
 }
 
 type handler struct {
@@ -63,7 +66,16 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, refused.text, refused.status)
 		return
 	}
-	result := h.Run(r.Context(), check)
+	result, err := h.Run(r.Context(), check)
+	if err != nil {
+		refuseProbe(w, err)
+		return
+	}
+	h.answer(w, r, check, result)
+}
+
+// answer is for after the probe, so that nothing it needs takes stack while many of them run.
+func (h *handler) answer(w http.ResponseWriter, r *http.Request, check probe.Check, result probe.Result) {
 	if result.Verdict == probe.Aborted {
 		// The client is gone or we are ending. An empty 200 would look like a scrape that found nothing.
 		panic(http.ErrAbortHandler)

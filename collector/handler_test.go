@@ -80,7 +80,7 @@ func TestRequestBecomesCheck(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			o := testOptions()
 			var seen probe.Check
-			o.Run = func(ctx context.Context, c probe.Check) probe.Result { seen = c; return runProbe(ctx, c) }
+			o.Run = func(ctx context.Context, c probe.Check) (probe.Result, error) { seen = c; return runProbe(ctx, c) }
 			if w := get(t, NewHandler(o), test.url); w.Code != http.StatusOK {
 				t.Fatalf("status %d: %s", w.Code, w.Body)
 			}

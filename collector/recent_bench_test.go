@@ -39,7 +39,7 @@ func BenchmarkRecentHeap(b *testing.B) {
 				before := heap()
 				r := NewRecent(limit, Debug{})
 				for range 3 * limit {
-					result := runProbe(b.Context(), probe.Check{Module: m, Target: probe.NewTarget("https://www.example.org/"), Timeout: time.Minute})
+					result := probe.Run(b.Context(), probe.Check{Module: m, Target: probe.NewTarget("https://www.example.org/"), Timeout: time.Minute}, probe.Env{})
 					r.add(probed{Result: result, module: m})
 				}
 				b.ReportMetric(float64(heap()-before)/(2*limit), "heap-B/result")

@@ -25,6 +25,30 @@ type refusal struct {
 	text   string
 }
 
+// refuseProbe answers for a probe that is not made.
+func refuseProbe(w http.ResponseWriter, err error) {
+	var refused *probe.Refused
+	if errors.As(err, &refused) && refused.After > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(refused.After.Seconds()))))
+	}
+	http.Error(w, err.Error(), statusOf(err))
+}
+
+// statusOf gives the status of an answer without a probe.
+func statusOf(err error) int {
+	var refused *probe.Refused
+	if !errors.As(err, &refused) {
+		return http.StatusInternalServerError
+	}
+	switch refused.Cause {
+	case probe.RefusedTarget:
+		return http.StatusForbidden
+	case probe.RefusedPace:
+		return http.StatusTooManyRequests
+	}
+	return http.StatusBadRequest
+}
+
 // HostnameChecker is what a prober has besides Probe when the hostname parameter may contradict its configuration, or be needed by it:
 // hostname is "" in a request without one.
 type HostnameChecker interface {
@@ -58,11 +82,14 @@ func (h *handler) check(r *http.Request) (probe.Check, *refusal) {
 		}
 	}
 	target := probe.NewTarget(decodeTarget(address, h.Exact))
-	target.Hostname = parameter(r.URL.RawQuery, "hostname")
+	target.Hostname, target.Credential = parameter(r.URL.RawQuery, "hostname"), parameter(r.URL.RawQuery, "credential")
 	if checker, ok := module.Prober.(HostnameChecker); ok {
 		if err := checker.CheckHostname(target.Hostname); err != nil {
 			return probe.Check{}, &refusal{http.StatusBadRequest, err.Error()}
 		}
+	}
+	if err := module.Permitted(target); err != nil {
+		return probe.Check{}, &refusal{statusOf(err), err.Error()}
 	}
 	return probe.Check{Module: module, Target: target, Origin: probe.OriginRequest, Timeout: timeout, Attempts: 1}, nil
 }

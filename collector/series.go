@@ -21,6 +21,7 @@ type family struct {
 	kind       dto.MetricType
 	desc       *prometheus.Desc
 	ofState    bool // it tells of the check's state
+	ofTargets  bool // it tells of the targets of a check with many
 	each       func(v *view, emit func(sample))
 }
 
@@ -40,6 +41,10 @@ var families = describe([]family{
 	{name: "skywatch_check_last_success_timestamp_seconds", kind: dto.MetricType_GAUGE, help: "When the last successful result began.", each: eachLastSuccess},
 	{name: "skywatch_check_results_total", kind: dto.MetricType_COUNTER, help: "Results, by verdict.", each: eachResult},
 	{name: "skywatch_check_state_since_timestamp_seconds", kind: dto.MetricType_GAUGE, ofState: true, help: "When the state of the check began.", each: eachSince},
+	{name: "skywatch_check_target_duration_seconds", kind: dto.MetricType_GAUGE, ofTargets: true,
+		help: "Time taken by the attempt that decided last on a target of a check with many.", each: eachTargetDuration},
+	{name: "skywatch_check_target_up", kind: dto.MetricType_GAUGE, ofTargets: true,
+		help: "Whether a target of a check with many is up (1) or down (0); absent while unknown.", each: eachTargetUp},
 	{name: "skywatch_check_up", kind: dto.MetricType_GAUGE, ofState: true, help: "Whether the check is up (1) or down (0); absent while unknown.", each: eachUp},
 	{name: "skywatch_schedule_missed_total", kind: dto.MetricType_COUNTER,
 		help: "Ticks at which a check was not started because its last round still ran or waited.", each: eachMissed},

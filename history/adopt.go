@@ -149,7 +149,7 @@ func (s *Store) findRenames(waiting []renaming) (found []renaming, err error) {
 		return nil, err
 	}
 	for _, r := range waiting {
-		err := s.db.QueryRow(`SELECT (SELECT coalesce(sum(6 + (length(facts) + length(err)) / 1500), 0) FROM state WHERE name = ?1)
+		err := s.db.QueryRow(`SELECT (SELECT coalesce(sum(6 + (length(facts) + length(err) + length(targets)) / 1500), 0) FROM state WHERE name = ?1)
 			+ (SELECT coalesce(sum(6 + length(value) / 1500), 0) FROM memory WHERE name = ?1),
 			(SELECT count(*) FROM transition WHERE name = ?1)`, r.old).Scan(&r.pages, &r.transitions)
 		if err != nil {

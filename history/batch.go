@@ -48,6 +48,7 @@ func (s *Store) plan(pages int64) *batch {
 	room := min(pages*pageSize/slotSize, max(1, s.geo.slots/2), queueSize)
 	waiting, base := s.waiting(int(max(0, room)))
 	b := &batch{until: base, series: map[seriesKey]seriesEntry{}, texts: map[string]int64{}, results: s.results, request: s.requests, hour: s.hour}
+	b.rows = make([]row, 0, len(waiting))
 	for _, p := range waiting {
 		if b.cost()+overflowPages(len(p.trace)) > pages {
 			if len(b.rows) > 0 {

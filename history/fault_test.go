@@ -197,7 +197,7 @@ func TestRefusals(t *testing.T) {
 		}
 	})
 	for name, c := range map[string]struct{ change, want string }{
-		"later release": {"PRAGMA user_version = 99", "written by a later release (format 99), want format 1 at most"},
+		"later release": {"PRAGMA user_version = 99", "written by a later release (format 99), want format 2 at most"},
 		"foreign":       {"PRAGMA application_id = 77", "a database of another program (application id 0x4d), want one of skywatch's"},
 		"unmarked":      {"PRAGMA application_id = 0; PRAGMA user_version = 0", "a database of another program (application id 0x0), want one of skywatch's"},
 	} {
@@ -246,7 +246,7 @@ func TestPragmas(t *testing.T) {
 	s := openStore(t, testOptions(t, newTestClock()))
 	for pragma, want := range map[string]string{
 		"journal_mode": "wal", "synchronous": "2", "page_size": "4096", "auto_vacuum": "0", "wal_autocheckpoint": "0", "cache_size": "-512",
-		"busy_timeout": "300", "max_page_count": "896", "application_id": "1936423287", "user_version": "1", "locking_mode": "normal",
+		"busy_timeout": "300", "max_page_count": "896", "application_id": "1936423287", "user_version": "2", "locking_mode": "normal",
 	} {
 		var got string
 		if err := s.db.QueryRow("PRAGMA " + pragma).Scan(&got); err != nil || got != want {

@@ -118,15 +118,21 @@ func (r *recording) transition(i int, t record.Transition, trace []byte) error {
 	if err != nil {
 		return err
 	}
+	failing := []byte(nil)
+	if t.Failing != nil {
+		if failing, err = json.Marshal(t.Failing); err != nil {
+			return err
+		}
+	}
 	id := int64(0)
 	if len(trace) > 0 {
 		id = r.traceID + 1
 	}
-	cost := int64(len(t.Check)+len(t.Group)+len(t.Target)+len(t.Err)+len(changes)+len(t.Note)) + 128
+	cost := int64(len(t.Check)+len(t.Group)+len(t.Target)+len(t.Err)+len(changes)+len(t.Note)+len(failing)) + 128
 	done, err := r.tx.Exec(`INSERT OR IGNORE INTO transition (id, name, grp, module, target, from_state, to_state, at, noticed, gone, incident,
-		began, reason, err, attempts, took, changes, note, trace, cost) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		began, reason, err, attempts, took, changes, note, trace, cost, failing) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		t.ID, t.Check, t.Group, t.Module, t.Target, int64(t.From), int64(t.To), toNano(t.At), toNano(t.Noticed), truth(t.Gone), t.Incident,
-		toNano(t.Began), int64(t.Reason), t.Err, int64(t.Attempts), int64(t.Took), string(changes), t.Note, id, cost)
+		toNano(t.Began), int64(t.Reason), t.Err, int64(t.Attempts), int64(t.Took), string(changes), t.Note, id, cost, string(failing))
 	if err != nil {
 		return err
 	}

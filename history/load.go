@@ -80,13 +80,16 @@ func (s *Store) freshen(states []record.CheckState) error {
 }
 
 func (s *Store) loadStates() (states []record.CheckState, err error) {
-	err = each(s.db, `SELECT name, module, target, state, since, last_success, last_seen, incident, reason, err, facts FROM state ORDER BY name`,
+	err = each(s.db, `SELECT name, module, target, state, since, last_success, last_seen, incident, reason, err, facts, targets FROM state ORDER BY name`,
 		nil, func(rows *sql.Rows) error {
 			var st record.CheckState
 			var since, success, seen int64
-			var facts []byte
-			err := rows.Scan(&st.Check, &st.Module, &st.Target, &st.State, &since, &success, &seen, &st.Incident, &st.Reason, &st.Err, &facts)
+			var facts, targets []byte
+			err := rows.Scan(&st.Check, &st.Module, &st.Target, &st.State, &since, &success, &seen, &st.Incident, &st.Reason, &st.Err, &facts, &targets)
 			if err != nil {
+				return err
+			}
+			if err := unmarshal(targets, &st.Targets); err != nil {
 				return err
 			}
 			st.Since, st.LastSuccess, st.LastSeen = s.fromNano(since), s.fromNano(success), s.fromNano(seen)
@@ -145,7 +148,7 @@ func (s *Store) loadThreads() (list []record.Thread, err error) {
 }
 
 const transitionColumns = `t.id, t.name, t.grp, t.module, t.target, t.from_state, t.to_state, t.at, t.noticed, t.gone, t.incident, t.began,
-	t.reason, t.err, t.attempts, t.took, t.changes, t.note`
+	t.reason, t.err, t.attempts, t.took, t.changes, t.note, t.failing`
 
 // loadTransitions selects transitions t, without their traces.
 func (s *Store) loadTransitions(q querier, where string, args ...any) ([]record.Transition, error) {
@@ -161,14 +164,25 @@ func (s *Store) loadTransitions(q querier, where string, args ...any) ([]record.
 func (s *Store) scanTransition(rows *sql.Rows) (record.Transition, error) {
 	var t record.Transition
 	var at, noticed, began, took int64
-	var changes []byte
+	var changes, failing []byte
 	err := rows.Scan(&t.ID, &t.Check, &t.Group, &t.Module, &t.Target, &t.From, &t.To, &at, &noticed, &t.Gone, &t.Incident, &began,
-		&t.Reason, &t.Err, &t.Attempts, &took, &changes, &t.Note)
+		&t.Reason, &t.Err, &t.Attempts, &took, &changes, &t.Note, &failing)
 	if err != nil {
 		return t, err
 	}
 	t.At, t.Noticed, t.Began, t.Took = s.fromNano(at), s.fromNano(noticed), s.fromNano(began), time.Duration(took)
+	if err := unmarshal(failing, &t.Failing); err != nil {
+		return t, err
+	}
 	return t, json.Unmarshal(changes, &t.Changes)
+}
+
+// unmarshal reads JSON that may be missing.
+func unmarshal(text []byte, into any) error {
+	if len(text) == 0 {
+		return nil
+	}
+	return json.Unmarshal(text, into)
 }
 
 // addTraces gives transitions the text of their traces; an evicted trace leaves none.

@@ -256,6 +256,9 @@ func (s *Store) openToRead(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := s.refuseOlder(); err != nil {
+		return err
+	}
 	for _, r := range []*ring{&s.results, &s.requests} {
 		r.table = "result"
 		if r == &s.requests {
@@ -269,6 +272,16 @@ func (s *Store) openToRead(ctx context.Context) error {
 		}
 	}
 	s.folded, err = s.metaInt("folded", 0)
+	return err
+}
+
+// refuseOlder refuses a file that has no column yet for what would be read.
+func (s *Store) refuseOlder() error {
+	var version int
+	err := s.db.QueryRow("PRAGMA user_version").Scan(&version)
+	if latest := len(migrations()); err == nil && version < latest {
+		return fmt.Errorf("written by an earlier release (format %d), want format %d, which the daemon makes of it when it starts", version, latest)
+	}
 	return err
 }
 

@@ -4,6 +4,8 @@
 package history
 
 import (
+	"slices"
+
 	"skywatch/internal/record"
 )
 
@@ -66,7 +68,22 @@ func transitionBytes(t record.Transition) int64 {
 	for _, c := range t.Changes {
 		n += len(c.Key) + len(c.Was) + len(c.Is) + 32
 	}
-	return int64(n)
+	return int64(n + failingBytes(t.Failing))
+}
+
+// failingBytes is what the failing targets of a transition take.
+func failingBytes(f *record.Failing) int {
+	if f == nil {
+		return 0
+	}
+	n := 120
+	for _, one := range f.First {
+		n += len(one.Target) + len(one.Err) + 40
+	}
+	for _, name := range slices.Concat(f.New, f.Recovered) {
+		n += len(name) + 4
+	}
+	return n
 }
 
 // pack compresses the traces of a part that has none yet; the oldest go where they do not fit.

@@ -108,6 +108,18 @@ func stateBytes(st record.CheckState) int {
 	for _, f := range st.Facts {
 		n += len(f.Key) + len(f.Value) + 20
 	}
+	return n + targetsBytes(st.Targets)
+}
+
+// targetsBytes is what the targets of a check with many take.
+func targetsBytes(t record.Targets) int {
+	if t.Total == 0 {
+		return 0
+	}
+	n := 100 + len(t.Set)*4/3
+	for _, name := range t.Names {
+		n += len(name) + 4
+	}
 	return n
 }
 
@@ -147,9 +159,15 @@ func storeState(tx *sql.Tx, st record.CheckState) error {
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec(`INSERT OR REPLACE INTO state (name, module, target, state, since, last_success, last_seen, incident, reason, err, facts)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, st.Check, st.Module, st.Target, int64(st.State), toNano(st.Since), toNano(st.LastSuccess),
-		toNano(st.LastSeen), st.Incident, int64(st.Reason), st.Err, string(facts))
+	targets := []byte(nil)
+	if st.Targets.Total > 0 {
+		if targets, err = json.Marshal(st.Targets); err != nil {
+			return err
+		}
+	}
+	_, err = tx.Exec(`INSERT OR REPLACE INTO state (name, module, target, state, since, last_success, last_seen, incident, reason, err, facts, targets)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, st.Check, st.Module, st.Target, int64(st.State), toNano(st.Since), toNano(st.LastSuccess),
+		toNano(st.LastSeen), st.Incident, int64(st.Reason), st.Err, string(facts), string(targets))
 	return err
 }
 
@@ -168,7 +186,7 @@ func (s *Store) statesWritten(states []record.CheckState) {
 
 func (s *Store) loadStateNames() error {
 	s.states, s.stateLen, s.statesAt = map[string]uint64{}, 0, s.now()
-	return each(s.db, "SELECT name, length(facts) + length(err) + length(target) + 100 FROM state", nil, func(rows *sql.Rows) error {
+	return each(s.db, "SELECT name, length(facts) + length(err) + length(target) + length(targets) + 100 FROM state", nil, func(rows *sql.Rows) error {
 		var name string
 		var n int64
 		err := rows.Scan(&name, &n)

@@ -9,12 +9,14 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"regexp"
 	"strconv"
 	"strings"
 )
 
 // CanonicalAddress is the form of host:port by which servers are compared: lower case, no dot at the end, IP addresses in their shortest
-// form and IPv4 ones without the IPv6 prefix, the port as a number. An error says what makes the address unfit.
+// form and IPv4 ones without the IPv6 prefix, the port as a number. Addresses of the same form are dialed alike. An error says what makes
+// the address unfit.
 func CanonicalAddress(address string) (string, error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
@@ -25,22 +27,34 @@ func CanonicalAddress(address string) (string, error) {
 		return "", err
 	}
 	number, err := net.DefaultResolver.LookupPort(context.Background(), "tcp", port)
-	if err != nil {
+	if err != nil || number == 0 {
 		return "", fmt.Errorf("unknown port %q", port)
 	}
-	host, err = canonicalHost(host)
-	return net.JoinHostPort(host, strconv.Itoa(number)), err
+	if host, err = canonicalHost(host); err != nil {
+		return "", err
+	}
+	return net.JoinHostPort(host, strconv.Itoa(number)), nil
 }
 
+// hostName is a name as it is asked for in the DNS. Names in other alphabets are written in their xn-- form: two texts that look the same
+// may be two hosts.
+var hostName = regexp.MustCompile(`^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$`)
+
+// numeric ends what some systems read as an IPv4 address though it is none by the rules: 127.1, 0x7f.1, 2130706433.
+var numeric = regexp.MustCompile(`(^|\.)([0-9]+|0[xX][0-9a-fA-F]*)$`)
+
 func canonicalHost(host string) (string, error) {
-	if addr, err := netip.ParseAddr(host); err == nil {
+	if addr, err := netip.ParseAddr(host); err == nil && !(addr.Is4In6() && addr.Zone() != "") {
 		return addr.Unmap().String(), nil
 	}
-	host = strings.ToLower(strings.TrimSuffix(host, "."))
-	if host == "" || strings.ContainsAny(host, "/@:[]?#% \t\r\n") {
+	name := host
+	if whole, ok := strings.CutSuffix(host, "."); ok && (strings.Contains(whole, ".") || strings.EqualFold(whole, "localhost")) {
+		name = whole // a single word is searched for in the local domains, and with a dot in the root: another host
+	}
+	if !hostName.MatchString(strings.TrimSuffix(name, ".")) || numeric.MatchString(strings.TrimSuffix(name, ".")) {
 		return "", fmt.Errorf("%q is no host name", host)
 	}
-	return host, nil
+	return strings.ToLower(name), nil
 }
 
 // checkPattern accepts host:port, where the host may begin with "*." for all names below a domain, and the port may be "*".
@@ -63,8 +77,8 @@ func splitPattern(pattern string) (host, port string, err error) {
 		return "", "", err
 	}
 	host, port, _ = net.SplitHostPort(canonical)
-	if strings.Contains(host, "*") {
-		return "", "", errors.New("a * in the middle")
+	if _, err := netip.ParseAddr(host); below && err == nil {
+		return "", "", errors.New("nothing is below an IP address")
 	}
 	if below {
 		host = "*." + host

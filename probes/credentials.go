@@ -4,11 +4,14 @@
 package probes
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"skywatch/internal/probe"
 )
@@ -39,20 +42,31 @@ type PrivateKey struct {
 // Credentials is the `credentials:` section of a configuration. The zero value has none. It is read-only after Validate.
 type Credentials []Credential
 
+// The bounds of the section.
+const (
+	maxCredentials    = 1000
+	maxCredentialName = 200 // bytes
+	maxAllow          = 100 // patterns of one credential
+)
+
 // Validate checks the section. Relative paths of secret files become those of the configuration's directory dir, and each file must be
-// readable now.
-func (c Credentials) Validate(dir string) error {
+// readable now. at is the index of the entry that the error is about.
+func (c Credentials) Validate(dir string) (at int, err error) {
 	names := make(map[string]bool, len(c))
 	for i := range c {
-		if err := c[i].validate(dir); err != nil {
-			return fmt.Errorf("credential %q: %w", c[i].Name, err)
+		if i == maxCredentials {
+			return i, fmt.Errorf("%d credentials, want at most %d", len(c), maxCredentials)
 		}
-		if names[c[i].Name] {
-			return fmt.Errorf("credential %q: name: given twice, want a unique name", c[i].Name)
+		err := c[i].validate(dir)
+		if err == nil && names[c[i].Name] {
+			err = errors.New("name: given twice, want a unique name")
+		}
+		if err != nil {
+			return i, fmt.Errorf("credential %s: %w", probe.Evidence(c[i].Name), err)
 		}
 		names[c[i].Name] = true
 	}
-	return nil
+	return 0, nil
 }
 
 // Find gives the credential of a name; nil when there is none.
@@ -66,32 +80,50 @@ func (c Credentials) Find(name string) *Credential {
 }
 
 func (c *Credential) validate(dir string) error {
-	if c.Name == "" {
-		return errors.New("name: missing, want a unique name")
-	}
-	if err := errors.Join(c.Account.validate(), c.PrivateKey.validate()); err != nil {
+	if err := cmp.Or(checkCredentialName(c.Name), c.Account.validate(), c.PrivateKey.validate()); err != nil {
 		return err
 	}
 	if c.Account.empty() && c.PrivateKey.empty() {
 		return errors.New("no secret, want one of password, password_file, private_key and private_key_file")
+	}
+	if len(c.Allow) > maxAllow {
+		return fmt.Errorf("allow: %d patterns, want at most %d", len(c.Allow), maxAllow)
 	}
 	for _, pattern := range c.Allow {
 		if err := checkPattern(pattern); err != nil {
 			return fmt.Errorf("allow: %w", err)
 		}
 	}
-	for key, path := range map[string]*string{
-		"password_file": &c.PasswordFile, "private_key_file": &c.PrivateKeyFile, "passphrase_file": &c.PassphraseFile,
-	} {
-		if *path == "" {
-			continue
-		}
-		if !filepath.IsAbs(*path) {
-			*path = filepath.Join(dir, *path)
-		}
-		if _, err := os.ReadFile(*path); err != nil {
-			return fmt.Errorf("%s: %w, want a readable file", key, err)
-		}
+	return cmp.Or(
+		ownFile("password_file", &c.PasswordFile, dir),
+		ownFile("private_key_file", &c.PrivateKeyFile, dir),
+		ownFile("passphrase_file", &c.PassphraseFile, dir),
+	)
+}
+
+// checkCredentialName accepts what can be shown on one line everywhere: in an answer, a label, a page.
+func checkCredentialName(name string) error {
+	switch {
+	case name == "":
+		return errors.New("name: missing, want a unique name")
+	case len(name) > maxCredentialName:
+		return fmt.Errorf("name: %d bytes long, want at most %d", len(name), maxCredentialName)
+	case !utf8.ValidString(name) || name != strings.TrimSpace(name) || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }):
+		return errors.New("name: has unprintable characters or a space at an end, want printable ones only and none there")
+	}
+	return nil
+}
+
+// ownFile makes the path of a secret one of the configuration's directory. The file must be readable now and no longer than a secret may be.
+func ownFile(key string, path *string, dir string) error {
+	if *path == "" {
+		return nil
+	}
+	if !filepath.IsAbs(*path) {
+		*path = filepath.Join(dir, *path)
+	}
+	if _, err := readSecretFile(Options{}, *path); err != nil {
+		return fmt.Errorf("%s: %w", key, err)
 	}
 	return nil
 }
@@ -139,16 +171,24 @@ func readSecret(o Options, key string, inline probe.Secret, path string) (probe.
 	if path == "" {
 		return inline, nil
 	}
+	data, err := readSecretFile(o, path)
+	if err != nil {
+		return "", probe.Failf(probe.ReasonConfig, "reading %s: %w", key, err)
+	}
+	return probe.Secret(strings.TrimRight(string(data), "\r\n")), nil
+}
+
+func readSecretFile(o Options, path string) ([]byte, error) {
 	found, info, err := o.locate(path)
 	if err == nil && info.Size() > maxSecretBytes {
-		err = fmt.Errorf("%d bytes long, want at most %d", info.Size(), maxSecretBytes)
+		return nil, fmt.Errorf("%d bytes long, want at most %d", info.Size(), maxSecretBytes)
 	}
 	var data []byte
 	if err == nil {
 		data, err = os.ReadFile(found)
 	}
 	if err != nil {
-		return "", probe.Failf(probe.ReasonConfig, "reading %s: %w, want a readable file", key, err)
+		return nil, fmt.Errorf("%w, want a readable file", err)
 	}
-	return probe.Secret(strings.TrimRight(string(data), "\r\n")), nil
+	return data, nil
 }

@@ -208,7 +208,7 @@ func (d dialer) dial(ctx context.Context, network string, to netip.AddrPort, r *
 	if deadline, ok := ctx.Deadline(); ok {
 		conn.SetDeadline(deadline)
 	}
-	r.Log.Debug("connected", "address", to)
+	r.Log.Debug("connected", "address", to.String())
 	return r.Track(conn, budget), nil
 }
 

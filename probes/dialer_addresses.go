@@ -83,10 +83,15 @@ func (d dialer) lookupAll(ctx context.Context, host string) ([]netip.Addr, error
 
 // each makes the probe f of as many addresses of the target as the module says. Each gets an equal share of the time that is left when
 // its turn comes.
-func (d dialer) each(ctx context.Context, r *probe.Recorder, f func(context.Context, *probe.Recorder) error) error {
+func (d *dialer) each(ctx context.Context, r *probe.Recorder, f func(context.Context, *probe.Recorder) error) error {
 	if d.several == "" {
 		return f(ctx, r)
 	}
+	return d.eachInTurn(ctx, r, f)
+}
+
+// eachInTurn is each for several addresses. It is apart, so that the probe of one does not carry its share of the stack.
+func (d *dialer) eachInTurn(ctx context.Context, r *probe.Recorder, f func(context.Context, *probe.Recorder) error) error {
 	turn := new(addressTurn)
 	ctx = context.WithValue(ctx, addressTurnKey{}, turn)
 	scout := r.Draft()
@@ -105,8 +110,8 @@ func (d dialer) each(ctx context.Context, r *probe.Recorder, f func(context.Cont
 		o.err = within(ctx, len(turn.addrs)-i, func(ctx context.Context) error { return f(ctx, o.draft) })
 		outcomes = append(outcomes, o)
 		r.Set(descAddressSuccess, o.success(), addr.String())
-		if o.err == nil && d.several == addressesAny {
-			break
+		if o.err == nil && d.several == addressesAny || probe.ReasonOf(o.err) == probe.ReasonAuth {
+			break // the same secret at the next address would be the same refusal, and one more of them
 		}
 	}
 	return d.settle(r, outcomes)

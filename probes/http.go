@@ -39,6 +39,7 @@ type HTTP struct {
 	FailIfHeaderNotMatches    []HeaderMatch     `yaml:"fail_if_header_not_matches,omitempty"`
 	EnableHTTP3               bool              `yaml:"enable_http3,omitempty"`
 	Extract                   []Extract         `yaml:"extract,omitempty"`
+	OpenStack                 *OpenStack        `yaml:"openstack,omitempty"`
 	Client                    HTTPClient        `yaml:",inline"`
 
 	options  Options
@@ -65,6 +66,12 @@ func (h *HTTP) Validate() (err error) {
 		return err
 	}
 	if err := h.Client.validate(h.options); err != nil {
+		return err
+	}
+	if err := h.validateBasic(); err != nil {
+		return err
+	}
+	if err := h.validateOpenStack(); err != nil {
 		return err
 	}
 	if h.NoFollowRedirects != nil {

@@ -31,6 +31,11 @@ func (p *httpProbe) identify(ctx context.Context, req *http.Request) error {
 			return err
 		}
 	}
+	if p.OpenStack != nil {
+		if err := p.addToken(ctx, req, false); err != nil {
+			return err
+		}
+	}
 	maps.DeleteFunc(p.private, func(name string, _ bool) bool { return req.Header[name] == nil })
 	return nil
 }

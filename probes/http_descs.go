@@ -27,5 +27,5 @@ var (
 	// httpAlways are set in every probe, to zero where nothing else is known.
 	httpAlways = []*probe.Desc{httpContentLength, httpBodyLength, httpRedirects, httpSSL, httpStatusCode, httpVersion, httpRegexFailed}
 
-	httpDescs = slices.Concat(httpAlways, []*probe.Desc{httpDuration, httpCELFailed, httpLastModified, httpExtract, httpExtractInfo, descTLSCipher}, dialDescs, tlsDescs)
+	httpDescs = slices.Concat(httpAlways, []*probe.Desc{httpDuration, httpCELFailed, httpLastModified, httpExtract, httpExtractInfo, httpOpenStackFailure, descTLSCipher}, dialDescs, tlsDescs)
 )

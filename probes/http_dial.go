@@ -28,6 +28,8 @@ type httpConns struct {
 	sealed bool   // whether that one is spoken to over TLS itself
 	open   []*politeConn
 	closed bool
+
+	budget int64 // bytes received on one connection
 }
 
 // resolveTarget looks the target up and records that.
@@ -61,20 +63,29 @@ func (c *httpConns) dial(ctx context.Context, address string) (net.Conn, error) 
 
 // connect makes a socket for the host that a URL names.
 func (c *httpConns) connect(ctx context.Context, network, address string) (net.Conn, error) {
-	host, portText, err := net.SplitHostPort(address)
+	host, port, err := splitAuthority(address)
 	if err != nil {
-		return nil, probe.Failf(probe.ReasonConfig, "connecting to %q: %w, want a host and a port", address, err)
-	}
-	port, err := strconv.ParseUint(portText, 10, 16)
-	if err != nil {
-		return nil, probe.Failf(probe.ReasonConfig, "connecting to %q: port %q, want a number from 1 to 65535", address, portText)
+		return nil, err
 	}
 	addr, err := c.lookup(ctx, host, address)
 	if err != nil {
 		return nil, err
 	}
 	c.trace.note(func(trip *httpTrip, now time.Time) { trip.dialing = now })
-	return c.dialer.dial(ctx, network, netip.AddrPortFrom(addr, uint16(port)), c.r, httpWireBytes)
+	return c.dialer.dial(ctx, network, netip.AddrPortFrom(addr, port), c.r, c.budget)
+}
+
+// splitAuthority understands what a URL names, with the port added if it names none.
+func splitAuthority(address string) (host string, port uint16, err error) {
+	host, text, err := net.SplitHostPort(address)
+	if err != nil {
+		return "", 0, probe.Failf(probe.ReasonConfig, "connecting to %q: %w, want a host and a port", address, err)
+	}
+	number, err := strconv.ParseUint(text, 10, 16)
+	if err != nil {
+		return "", 0, probe.Failf(probe.ReasonConfig, "connecting to %q: port %q, want a number from 1 to 65535", address, text)
+	}
+	return host, uint16(number), nil
 }
 
 // lookup finds the address of a host once. The way to a proxy is not bound to the family that the target must have.

@@ -95,7 +95,7 @@ func (v *httpVerdict) status(body *httpBody) error {
 	if v.p.redirects > maxRedirects {
 		after = fmt.Sprintf(" after %d redirects", maxRedirects)
 	}
-	return probe.Failf(reason, "status %d%s, want %s%s", v.resp.StatusCode, after, want, body.evidence(v.p.r))
+	return probe.Failf(reason, "status %d%s%s, want %s%s", v.resp.StatusCode, v.p.serviceSaid(v.resp), after, want, body.evidence(v.p.r))
 }
 
 // headers applies the header rules.
@@ -192,14 +192,19 @@ func (v *httpVerdict) protocol(wanted bool) {
 
 // broken is the failure of a probe that got no response to judge.
 func (p *httpProbe) broken(ctx context.Context, err error) error {
+	if !p.conns.toProxy(p.trace.last()) {
+		p.Client.TLS.refused(p.r, err)
+	}
+	return p.noResponse(ctx, "fetching "+strconv.Quote(p.url.String()), err)
+}
+
+// noResponse is the failure of a request that got no response. doing is how the error begins.
+func (p *httpProbe) noResponse(ctx context.Context, doing string, err error) error {
 	var u *url.Error
 	if errors.As(err, &u) {
 		err = u.Err // the rest repeats the URL
 	}
 	trip, reason := p.trace.last(), probe.ReasonOf(err)
-	if !p.conns.toProxy(trip) {
-		p.Client.TLS.refused(p.r, err)
-	}
 	if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
 		reason = probe.ReasonTimeout // half a header that ends there is no error of the peer's
 	}
@@ -207,19 +212,19 @@ func (p *httpProbe) broken(ctx context.Context, err error) error {
 	var op *net.OpError
 	switch {
 	case reason == probe.ReasonTimeout:
-		return probe.Failf(reason, "fetching %q: %s in time, want a response", p.url, trip.missing())
+		return probe.Failf(reason, "%s: %s in time, want a response", doing, trip.missing())
 	case reason != probe.ReasonInternal && reason != probe.ReasonConnect:
-		return p.failed(err)
+		return probe.Failf(reason, "%s: %w", doing, err)
 	case handshake, errors.As(err, &op) && op.Op == "remote error":
-		return probe.Failf(probe.ReasonTLS, "fetching %q: TLS handshake: %s, want a verified connection", p.url, strings.TrimPrefix(err.Error(), "tls: "))
+		return probe.Failf(probe.ReasonTLS, "%s: TLS handshake: %s, want a verified connection", doing, strings.TrimPrefix(err.Error(), "tls: "))
 	case reason == probe.ReasonConnect, trip.gotConn.IsZero() && trip.tlsDone.IsZero(): // also what a proxy refuses
-		return probe.Failf(probe.ReasonConnect, "fetching %q: %w", p.url, err)
+		return probe.Failf(probe.ReasonConnect, "%s: %w", doing, err)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return probe.Failf(probe.ReasonProtocol, "fetching %q: the connection was closed, want a response", p.url)
+		return probe.Failf(probe.ReasonProtocol, "%s: the connection was closed, want a response", doing)
 	case errors.Is(err, context.Canceled):
-		return p.failed(err)
+		return probe.Failf(reason, "%s: %w", doing, err)
 	}
-	return probe.Failf(probe.ReasonProtocol, "fetching %q: %s, want a response", p.url, p.cut(strings.TrimPrefix(err.Error(), "net/http: HTTP/1.x transport connection broken: ")))
+	return probe.Failf(probe.ReasonProtocol, "%s: %s, want a response", doing, p.cut(strings.TrimPrefix(err.Error(), "net/http: HTTP/1.x transport connection broken: ")))
 }
 
 // cut shortens a long text that quotes a peer.

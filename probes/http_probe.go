@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/cookiejar"
-	"net/http/httptrace"
 	"net/url"
 	"strconv"
 
@@ -31,23 +30,31 @@ type httpProbe struct {
 	private   map[string]bool // canonical names of the headers that prove who we are
 	withheld  bool            // a redirect left the hosts that may see them
 	redirects int
+	keystone  keystone // of modules with openstack
 }
 
 // Probe fetches the target, follows redirects, and judges the final response.
 func (h *HTTP) Probe(ctx context.Context, t probe.Target, r *probe.Recorder) error {
-	return h.dialer.each(ctx, r, func(ctx context.Context, r *probe.Recorder) error { return h.attempt(ctx, t, r) })
+	var refused error // by Keystone
+	return h.dialer.each(ctx, r, func(ctx context.Context, r *probe.Recorder) error {
+		p := &httpProbe{HTTP: h, r: r, target: t, keystone: keystone{part: partService, refused: &refused}}
+		err := p.attempt(ctx)
+		if err != nil && h.OpenStack != nil {
+			r.Set(httpOpenStackFailure, 1, p.keystone.part)
+		}
+		return err
+	})
 }
 
 // attempt probes one address.
-func (h *HTTP) attempt(ctx context.Context, t probe.Target, r *probe.Recorder) error {
+func (p *httpProbe) attempt(ctx context.Context) error {
 	for _, d := range httpAlways {
-		r.Set(d, 0)
+		p.r.Set(d, 0)
 	}
-	if len(h.cel) > 0 {
-		r.Set(httpCELFailed, 0)
+	if len(p.cel) > 0 {
+		p.r.Set(httpCELFailed, 0)
 	}
-	p := &httpProbe{HTTP: h, r: r, target: t}
-	p.conns = httpConns{dialer: h.dialer, r: r, trace: &p.trace}
+	p.conns = httpConns{dialer: p.dialer, r: p.r, trace: &p.trace, budget: httpWireBytes}
 	defer p.conns.close()
 	if err := p.parse(); err != nil {
 		return err
@@ -80,12 +87,22 @@ func (p *httpProbe) fetch(ctx context.Context, trips *httpRoundTrips, req *http.
 	}
 	client := http.Client{Transport: trips, CheckRedirect: p.checkRedirect, Jar: jar}
 	p.r.Log.Debug("sending request", "method", req.Method, "url", p.url.String())
-	resp, err := client.Do(req.WithContext(httptrace.WithClientTrace(ctx, p.trace.hooks(p.conns.secured))))
+	resp, err := client.Do(req)
+	if err == nil && p.refusesToken(resp) && !p.keystone.fresh {
+		resp.Body.Close()
+		if req, err = p.again(ctx, req); err != nil {
+			return p.failed(err)
+		}
+		resp, err = client.Do(req)
+	}
 	p.r.Set(httpRedirects, float64(p.redirects))
 	if err != nil {
 		return p.broken(ctx, err)
 	}
 	defer resp.Body.Close()
+	if p.refusesToken(resp) {
+		p.r.Cache().Delete(p.keystone.key)
+	}
 	return p.judge(resp)
 }
 
@@ -93,6 +110,9 @@ func (p *httpProbe) fetch(ctx context.Context, trips *httpRoundTrips, req *http.
 func (p *httpProbe) beginPhases() {
 	for _, phase := range []string{"connect", "tls", "processing", "transfer"} {
 		p.r.Phase(httpDuration, phase, 0)
+	}
+	if p.OpenStack != nil {
+		p.r.Phase(httpDuration, "auth", 0)
 	}
 }
 
@@ -127,8 +147,10 @@ func (p *httpProbe) responded(resp *http.Response) {
 	if server := resp.Header.Get("Server"); server != "" {
 		p.r.Fact("server", server)
 	}
-	if modified, err := http.ParseTime(resp.Header.Get("Last-Modified")); err == nil {
-		p.r.Set(httpLastModified, float64(modified.Unix()))
+	if text := resp.Header.Get("Last-Modified"); text != "" {
+		if modified, err := http.ParseTime(text); err == nil {
+			p.r.Set(httpLastModified, float64(modified.Unix()))
+		}
 	}
 	if resp.TLS != nil {
 		p.r.Set(httpSSL, 1)

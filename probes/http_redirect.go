@@ -6,6 +6,7 @@
 package probes
 
 import (
+	"cmp"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -37,7 +38,7 @@ func (p *httpProbe) checkRedirect(next *http.Request, via []*http.Request) error
 // guard keeps what proves who we are from hosts that it is not meant for, and gives it to the others of the same owner. Once a
 // redirect has left them, whoever sent us on chose the URL, so it is not sent again.
 func (p *httpProbe) guard(next, first *http.Request) {
-	p.withheld = p.withheld || !sameOwner(first.URL, next.URL)
+	p.withheld = p.withheld || !sameOwner(first.URL, next.URL) || p.OpenStack != nil && !p.tokenMayGo(first.URL, next.URL)
 	for name := range p.private {
 		if p.withheld {
 			next.Header.Del(name)
@@ -59,6 +60,21 @@ func sameOwner(first, next *url.URL) bool {
 	}
 	a, b := ownerOf(first), ownerOf(next)
 	return a != "" && a == b
+}
+
+// tokenMayGo tells whether the token of openstack may follow a redirect to a host of the same owner: to the same port, and where the
+// credential that stands behind the token is allowed.
+func (p *httpProbe) tokenMayGo(first, next *url.URL) bool {
+	credential := p.options.Credentials.Find(cmp.Or(p.target.Credential, p.OpenStack.Credential))
+	allowed := credential == nil || len(credential.Allow) == 0 || Allowed(credential.Allow, hostPortOf(next))
+	return allowed && samePort(first, next)
+}
+
+// samePort tells whether two URLs lead to the same port, or from HTTP to HTTPS at their standard ports. A token is for one service, and
+// another port has another one.
+func samePort(first, next *url.URL) bool {
+	a, b := portOf(first), portOf(next)
+	return a == b || first.Scheme == "http" && a == 80 && next.Scheme == "https" && b == 443
 }
 
 // ownerOf gives the registrable domain of a URL's host; for an address or a name without one it is the host itself.

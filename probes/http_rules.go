@@ -37,5 +37,19 @@ func (h *HTTP) validateHTTP3() error {
 	return nil
 }
 
+// validateBasic refuses a login without anything to log in with. An empty name beside a password is allowed by RFC 7617 section 2, and
+// more often a mistake.
+func (h *HTTP) validateBasic() error {
+	a := h.Client.BasicAuth
+	if a == nil || a.Username != "" || a.UsernameFile != "" {
+		return nil
+	}
+	if a.Password == "" && a.PasswordFile == "" && h.options.Compat == Fixed {
+		return errors.New("basic_auth: username: missing, and password too, want them")
+	}
+	h.warnings = append(h.warnings, "basic_auth: username: missing, an empty one is sent")
+	return nil
+}
+
 // Warnings tells what of the configuration is discouraged or has no effect.
 func (h *HTTP) Warnings() []string { return h.warnings }

@@ -10,6 +10,7 @@ import (
 	"crypto/tls"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"time"
 
@@ -22,9 +23,9 @@ type httpRoundTrips struct {
 	trace *httpTrace
 	first string // host and port of the first URL, as written
 	named *tls.Config
-	plain *tls.Config
 	make  func(conf *tls.Config, secure bool) httpTransport
 	used  []httpTransport
+	probe *httpProbe
 }
 
 // httpTransport sends a request in one version of HTTP or several.
@@ -39,9 +40,7 @@ func (p *httpProbe) roundTrips(ctx context.Context, req *http.Request) (*httpRou
 	if err != nil {
 		return nil, err
 	}
-	other := named.Clone()
-	other.ServerName = "" // the transport puts the host of the URL
-	return &httpRoundTrips{trace: &p.trace, first: p.url.Host, named: named, plain: other,
+	return &httpRoundTrips{probe: p, trace: &p.trace, first: p.url.Host, named: named,
 		make: func(conf *tls.Config, secure bool) httpTransport {
 			if p.EnableHTTP3 {
 				return p.http3(conf)
@@ -95,9 +94,19 @@ func (p *httpProbe) transport(ctx context.Context, conf *tls.Config, http2 bool,
 func (t *httpRoundTrips) RoundTrip(req *http.Request) (*http.Response, error) {
 	secure := req.URL.Scheme == "https"
 	t.trace.begin(secure)
-	conf := t.plain
-	if req.URL.Host == t.first {
-		conf = t.named
+	if t.probe.exchanges(req) {
+		return t.probe.exchange(req)
+	}
+	return t.byTransport(req, secure)
+}
+
+// byTransport sends one request by a transport of net/http, or of HTTP/3.
+func (t *httpRoundTrips) byTransport(req *http.Request, secure bool) (*http.Response, error) {
+	req = req.WithContext(httptrace.WithClientTrace(req.Context(), t.trace.hooks(t.probe.conns.secured)))
+	conf := t.named
+	if req.URL.Host != t.first {
+		conf = conf.Clone()
+		conf.ServerName = "" // the transport puts the host of the URL
 	}
 	transport := t.make(conf, secure)
 	t.used = append(t.used, transport)

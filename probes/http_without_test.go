@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The skywatch Authors
 
-//go:build !nohttp && (nohttp3 || nocel)
+//go:build !nohttp && (nohttp3 || nocel || noopenstack)
 
 package probes
 
@@ -16,6 +16,9 @@ func TestHTTPWithoutParts(t *testing.T) {
 	if _, err := compileCEL("true"); err != nil {
 		refused[`fail_if_body_json_matches_cel: "true"`] = "fail_if_body_json_matches_cel: CEL is not part of this build"
 		refused[`fail_if_body_json_not_matches_cel: "true"`] = "fail_if_body_json_not_matches_cel: CEL is not part of this build"
+	}
+	if missingOpenStack() != nil {
+		refused["openstack: {auth_url: 'http://k', user_id: u, password: p}"] = "openstack: OpenStack is not part of this build"
 	}
 	if len(refused) == 0 {
 		t.Fatal("nothing is left out of this build")

@@ -40,6 +40,8 @@ type service struct {
 	dialer         dialer
 	plain, secured uint16 // standard ports, without and with TLS from the first byte
 	login          uint16 // instead of plain where a login is wanted; 0 = the same
+	within         bool   // whether TLS always begins within the protocol, so that tlsImplicit is no other way than tlsStart
+	resume         bool   // whether further connections to the server may go on with the TLS session of the first
 }
 
 // serviceDescs are the metrics that link sets, besides the phases.
@@ -104,7 +106,7 @@ func (c *ServiceConfig) address(ctx context.Context, t probe.Target) (host strin
 
 // link is the connection of one probe to one server.
 type link struct {
-	config *ServiceConfig
+	config *ServiceConfig // of what comes after connecting; nil for a protocol that has neither TLS nor these logins
 	target probe.Target
 	host   string   // as asked for
 	server string   // host:port as asked for, for errors and logins
@@ -112,6 +114,8 @@ type link struct {
 	r      *probe.Recorder
 	desc   *probe.Desc // of the phases; nil = they are not measured
 	lap    time.Time   // when the last phase ended
+
+	sessions tls.ClientSessionCache // of this probe alone; nil = none is resumed
 }
 
 // open connects to the target, with TLS if it comes first. budget is as in Recorder.Track. The caller closes the link.
@@ -120,22 +124,35 @@ func (c *ServiceConfig) open(ctx context.Context, t probe.Target, desc *probe.De
 	if err != nil {
 		return nil, err
 	}
-	l := &link{config: c, target: t, host: host, server: joinHostPort(host, port), r: r, desc: desc, lap: time.Now()}
-	addr, err := c.ready.dialer.resolve(ctx, host, r)
+	l, err := c.ready.dialer.reach(ctx, t, host, port, desc, budget, r)
 	if err != nil {
 		return nil, err
 	}
-	l.done("resolve")
-	if l.conn, err = c.ready.dialer.dial(ctx, "tcp", netip.AddrPortFrom(addr, port), r, budget); err != nil {
-		return nil, err
+	l.config = c
+	if c.ready.resume {
+		l.sessions = tls.NewLRUClientSessionCache(1)
 	}
-	l.done("connect")
-	if c.TLS == tlsImplicit {
+	if c.TLS == tlsImplicit && !c.ready.within {
 		if err := l.secure(ctx); err != nil {
 			l.close()
 			return nil, err
 		}
 	}
+	return l, nil
+}
+
+// reach makes a link to a server that is not protected yet. The caller closes it.
+func (d dialer) reach(ctx context.Context, t probe.Target, host string, port uint16, desc *probe.Desc, budget int64, r *probe.Recorder) (*link, error) {
+	l := &link{target: t, host: host, server: joinHostPort(host, port), r: r, desc: desc, lap: time.Now()}
+	addr, err := d.resolve(ctx, host, r)
+	if err != nil {
+		return nil, err
+	}
+	l.done("resolve")
+	if l.conn, err = d.dial(ctx, "tcp", netip.AddrPortFrom(addr, port), r, budget); err != nil {
+		return nil, err
+	}
+	l.done("connect")
 	return l, nil
 }
 
@@ -155,7 +172,11 @@ func (l *link) tlsConfig() (*tls.Config, error) {
 	if name == "" {
 		name = l.host
 	}
-	return l.config.TLSConfig.client(name, l.config.ready.options, l.r.Log)
+	conf, err := l.config.TLSConfig.client(name, l.config.ready.options, l.r.Log)
+	if err == nil {
+		conf.ClientSessionCache = l.sessions
+	}
+	return conf, err
 }
 
 // secure goes over to TLS. A peer that answers with something else breaks the protocol.

@@ -113,7 +113,7 @@ func TestLinkLogsIn(t *testing.T) {
 		t.Fatal(err)
 	}
 	credentials := Credentials{{Name: "named", Account: Account{Username: "nora", Password: "named-pw"}}, {Name: "filed", Account: Account{Username: "fred", PasswordFile: "secret"}}}
-	if err := credentials.Validate(dir); err != nil {
+	if _, err := credentials.Validate(dir); err != nil {
 		t.Fatal(err)
 	}
 	for _, test := range []struct {

@@ -73,7 +73,7 @@ func (c *LoginConfig) resolve(o Options, t probe.Target, address string, own Pri
 		}
 		account, key = credential.Account, credential.PrivateKey
 	}
-	l := &login{Login: probe.Login{Credential: name, Address: address}, username: account.Username}
+	l := &login{Login: probe.Login{Credential: name, Username: account.Username, Address: address}, username: account.Username}
 	var err error
 	if l.Secret, err = account.password(o); err != nil {
 		return l, err
@@ -85,13 +85,17 @@ func (c *LoginConfig) resolve(o Options, t probe.Target, address string, own Pri
 	return l, err
 }
 
-// use is resolve for a probe under way: the secrets are hidden in everything it records.
+// use is resolve for a probe under way, right before it sends the secrets: they are hidden in everything it records. Where too many logins
+// were refused it waits, or fails.
 func (c *LoginConfig) use(o Options, t probe.Target, address string, own PrivateKey, r *probe.Recorder) (*login, error) {
 	l, err := c.resolve(o, t, address, own)
 	if err != nil || l == nil {
 		return nil, err
 	}
 	r.Hide(l.Secret, l.key, l.passphrase)
+	if err := r.Entering(l.Login); err != nil {
+		return nil, err
+	}
 	return l, nil
 }
 

@@ -91,6 +91,9 @@ func (m *Modules) Override(name string, with func(any) error) (*probe.Module, er
 	if err := p.Validate(); err != nil {
 		return nil, fmt.Errorf("module %q: %s: %w", name, e.module.Kind, err)
 	}
+	if !slices.Equal(warnings(p), warnings(e.module.Prober)) {
+		m.options.warn(name, p)
+	}
 	variant := *e.module
 	variant.Prober, variant.Secrets = p, secretsOf(p)
 	return &variant, nil

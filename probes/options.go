@@ -59,13 +59,20 @@ func (o Options) resolver() Resolver {
 
 // warn logs what a prober says about its configuration, if anything.
 func (o Options) warn(module string, p probe.Prober) {
-	warner, ok := p.(interface{ Warnings() []string })
-	if !ok || o.Log == nil {
+	if o.Log == nil {
 		return
 	}
-	for _, text := range warner.Warnings() {
+	for _, text := range warnings(p) {
 		o.Log.Warn("module is questionable", "module", module, "why", text)
 	}
+}
+
+// warnings gives what a prober has to say against its own configuration.
+func warnings(p probe.Prober) []string {
+	if warner, ok := p.(interface{ Warnings() []string }); ok {
+		return warner.Warnings()
+	}
+	return nil
 }
 
 // locate finds a file of a module: in the working directory, then in the configuration's directory.

@@ -27,7 +27,7 @@ const (
 )
 
 // fixedParams are the parameters that every request may have; no key can be set by one of their names.
-var fixedParams = []string{"module", "target", "hostname", "debug"}
+var fixedParams = []string{"module", "target", "hostname", "credential", "debug"}
 
 // paramKind says how the text of a parameter becomes the value of a key.
 type paramKind struct {

@@ -114,7 +114,7 @@ func TestParamsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	for query, want := range map[string]string{
-		"size=1KB":                          `parameter "size" is not allowed for module "m", want one of module, target, hostname, debug, word, number, share, loud, pause, pattern, numbers`,
+		"size=1KB":                          `parameter "size" is not allowed for module "m", want one of module, target, hostname, credential, debug, word, number, share, loud, pause, pattern, numbers`,
 		"key=x":                             `parameter "key" is not allowed for module "m", want `,
 		"tls_config=x":                      `parameter "tls_config" is not allowed for module "m", want `,
 		"=x":                                `parameter "" is not allowed for module "m", want `,

@@ -16,11 +16,15 @@ import (
 	"skywatch/internal/probe"
 )
 
-// pemText is certificate or key material and what was parsed from it. It is made once per content, so that no probe parses anything
+// pemText is certificate or key material, or another text that is costly to parse, and what was parsed from it. It is made once per content, so that no probe parses anything
 // that did not change.
 type pemText struct {
 	data []byte
 	pool func() (*x509.CertPool, error)
+
+	once    sync.Once
+	derived any // see derive
+	failed  error
 
 	mu   sync.Mutex
 	key  *pemText // what pair was made with
@@ -35,6 +39,12 @@ func newPEM(data []byte) *pemText {
 		}
 		return pool, nil
 	})}
+}
+
+// derive gives what parse makes of a text that is not a certificate, such as known_hosts. A text has one parser.
+func (p *pemText) derive(parse func() (any, error)) (any, error) {
+	p.once.Do(func() { p.derived, p.failed = parse() })
+	return p.derived, p.failed
 }
 
 // withKey gives the pair of this certificate and a key.

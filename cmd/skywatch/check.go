@@ -103,10 +103,28 @@ func (p *program) showResults(results []probe.Result) error {
 	}
 	rows := [][]string{{"CHECK", "VERDICT", "REASON", "ATTEMPTS", "TOOK", "MODULE", "TARGET"}}
 	for _, r := range results {
-		fmt.Fprintf(p.stdout, "%s (%s at %s)\n%s\n", r.Check, r.Module, r.Target, r.Trace)
-		rows = append(rows, []string{r.Check, r.Verdict.String(), dash(r.Reason.String()), strconv.Itoa(r.Attempts), probe.Took(r.Took), r.Module, r.Target})
+		rows = append(rows, p.showResult(r)...)
 	}
 	return table(p.stdout, rows...)
+}
+
+// showResult prints the traces of a result, one for each target, and gives its rows of the table: below that of a check with many targets
+// stand those of its targets.
+func (p *program) showResult(r probe.Result) [][]string {
+	if r.Parts == nil {
+		fmt.Fprintf(p.stdout, "%s (%s at %s)\n%s\n", r.Check, r.Module, r.Target, r.Trace)
+		return [][]string{row(r.Check, r, r.Target)}
+	}
+	rows := [][]string{row(r.Check, r, probe.Count(len(r.Parts), "target"))}
+	for _, one := range r.Parts {
+		fmt.Fprintf(p.stdout, "%s (%s at %s)\n%s\n", one.Check, one.Module, one.Target, one.Trace)
+		rows = append(rows, row("", one, one.Target))
+	}
+	return rows
+}
+
+func row(check string, r probe.Result, target string) []string {
+	return []string{check, r.Verdict.String(), dash(r.Reason.String()), strconv.Itoa(r.Attempts), probe.Took(r.Took), r.Module, target}
 }
 
 func dash(s string) string {

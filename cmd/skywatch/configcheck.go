@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/alecthomas/kingpin/v2"
 
@@ -26,12 +27,14 @@ func (p *program) configCommand(app *kingpin.Application) {
 type plan struct {
 	Check    string  `json:"check"`
 	Module   string  `json:"module"`
-	Target   string  `json:"target"`
+	Target   string  `json:"target"` // "" with many
 	Every    float64 `json:"every_seconds"`
 	Attempts int     `json:"attempts"`
 	Timeout  float64 `json:"timeout_seconds"`
 	Worst    float64 `json:"worst_case_seconds"`
 	Skips    bool    `json:"may_skip_ticks"`
+
+	Targets []string `json:"targets,omitempty"` // of a check with many
 }
 
 func (p *program) checkConfig() error {
@@ -44,7 +47,7 @@ func (p *program) checkConfig() error {
 		for i, c := range cfg.Checks {
 			plans[i] = plan{
 				c.Name, c.Module.Name, c.Target.String(), c.Every.Seconds(), c.Attempts, c.Timeout.Seconds(),
-				c.WorstCase().Seconds(), c.WorstCase() > c.Every,
+				c.WorstCase().Seconds(), c.WorstCase() > c.Every, targetsOf(c),
 			}
 		}
 		return asJSON(p.stdout, plans)
@@ -60,9 +63,31 @@ func (p *program) showPlans(cfg *config.Config) error {
 	}
 	rows := [][]string{{"CHECK", "EVERY", "ATTEMPTS", "TIMEOUT", "WORST CASE", "NOTE"}}
 	for _, c := range cfg.Checks {
-		rows = append(rows, []string{c.Name, c.Every.String(), strconv.Itoa(c.Attempts), c.Timeout.String(), c.WorstCase().String(), skips(c)})
+		rows = append(rows, []string{c.Name, c.Every.String(), strconv.Itoa(c.Attempts), c.Timeout.String(), c.WorstCase().String(), notes(c)})
 	}
 	return table(p.stdout, rows...)
+}
+
+// targetsOf gives the targets of a check with many.
+func targetsOf(c probe.Check) (targets []string) {
+	for _, p := range c.Parts {
+		targets = append(targets, p.Target.String())
+	}
+	return targets
+}
+
+// notes tells what is worth knowing of a check.
+func notes(c probe.Check) string {
+	var all []string
+	if n := len(c.Parts); n > probe.PartsAtOnce {
+		all = append(all, fmt.Sprintf("%d targets, %d at a time", n, probe.PartsAtOnce))
+	} else if n > 0 {
+		all = append(all, probe.Count(n, "target"))
+	}
+	if text := skips(c); text != "" {
+		all = append(all, text)
+	}
+	return strings.Join(all, "; ")
 }
 
 // skips tells what a check that may take longer than its interval does.

@@ -48,6 +48,12 @@ func newTestDaemon(t *testing.T, configuration string, args ...string) testDaemo
 	if err := os.WriteFile(path, []byte(configuration), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	return testDaemonAt(t, path, args...)
+}
+
+// testDaemonAt is newTestDaemon of a file that is there.
+func testDaemonAt(t *testing.T, path string, args ...string) testDaemon {
+	t.Helper()
 	stderr := new(output)
 	p := &program{stdout: io.Discard, stderr: stderr}
 	if _, done, err := p.parse(append(args, "--config.file="+path)); err != nil || done {

@@ -37,6 +37,7 @@ func (d *daemon) handler() http.Handler {
 		Pending:    d.alerter.Pending,
 		History:    d.store,
 		HistoryErr: d.store.Err,
+		Notices:    d.guard.Notices,
 		Location:   d.location,
 		Version:    release(),
 		Prefix:     d.place.prefix,

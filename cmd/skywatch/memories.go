@@ -10,8 +10,8 @@ import (
 	"skywatch/internal/probe"
 )
 
-// pair is what a prober's memory belongs to.
-type pair struct{ module, target string }
+// pair is what a prober's memory belongs to. What was learned with one credential, such as a token, is not for another.
+type pair struct{ module, target, credential string }
 
 // memories keeps a memory for each of the pairs used last, so that any number of targets asked for takes bounded room.
 type memories struct {

@@ -12,18 +12,18 @@ import (
 func TestMemoriesKeepThePairsUsedLast(t *testing.T) {
 	m := newMemories(3)
 	for _, target := range []string{"a", "b", "c"} {
-		if err := m.of(pair{"web", target}).Put("seen", []byte(target)); err != nil {
+		if err := m.of(pair{"web", target, ""}).Put("seen", []byte(target)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	m.of(pair{"web", "a"})
-	m.of(pair{"web", "d"}) // b was used longest ago
+	m.of(pair{"web", "a", ""})
+	m.of(pair{"web", "d", ""}) // b was used longest ago
 	for target, want := range map[string]string{"a": "a", "c": "c"} {
-		if got, _ := m.of(pair{"web", target}).Get("seen"); string(got) != want {
+		if got, _ := m.of(pair{"web", target, ""}).Get("seen"); string(got) != want {
 			t.Errorf("memory of %s has %q, want %q", target, got, want)
 		}
 	}
-	if _, ok := m.of(pair{"web", "b"}).Get("seen"); ok {
+	if _, ok := m.of(pair{"web", "b", ""}).Get("seen"); ok {
 		t.Error("memory of b was kept, want it forgotten")
 	}
 	if len(m.places) != 3 || m.recent.Len() != 3 {
@@ -33,7 +33,7 @@ func TestMemoriesKeepThePairsUsedLast(t *testing.T) {
 
 func TestMemoriesAreOfModuleAndTarget(t *testing.T) {
 	m := newMemories(10)
-	if m.of(pair{"a", "bc"}) == m.of(pair{"ab", "c"}) || m.of(pair{"a", "b"}) != m.of(pair{"a", "b"}) {
+	if m.of(pair{"a", "bc", ""}) == m.of(pair{"ab", "c", ""}) || m.of(pair{"a", "b", ""}) != m.of(pair{"a", "b", ""}) {
 		t.Error("memories are mixed up")
 	}
 }
@@ -44,7 +44,7 @@ func TestMemoriesAreSafe(t *testing.T) {
 	for range 4 {
 		all.Go(func() {
 			for i := range 1000 {
-				m.of(pair{"web", fmt.Sprint(i % 20)}).Delete("seen")
+				m.of(pair{"web", fmt.Sprint(i % 20), ""}).Delete("seen")
 			}
 		})
 	}

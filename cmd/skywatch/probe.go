@@ -6,6 +6,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -29,21 +30,29 @@ func (p *program) probeCommand(app *kingpin.Application) {
 	module := c.Arg("module", "Name of a module.").Required().String()
 	target := c.Arg("target", "Address.").Required().String()
 	hostname := c.Flag("hostname", "What /probe takes as the parameter hostname.").PlaceHolder("NAME").String()
+	credential := c.Flag("credential", "What /probe takes as the parameter credential.").PlaceHolder("NAME").String()
 	params := c.Flag("param", "A parameter that the module lists under params; may be repeated.").PlaceHolder("NAME=VALUE").Strings()
 	p.outputFlag(c)
-	p.commands[c.FullCommand()] = func(ctx context.Context) error { return p.probe(ctx, *module, *target, *hostname, *params) }
+	p.commands[c.FullCommand()] = func(ctx context.Context) error {
+		t := probe.NewTarget(*target)
+		t.Hostname, t.Credential = *hostname, *credential
+		return p.probe(ctx, *module, t, *params)
+	}
 }
 
-func (p *program) probe(ctx context.Context, module, address, hostname string, params []string) error {
+func (p *program) probe(ctx context.Context, module string, target probe.Target, params []string) error {
 	cfg, err := p.load()
 	if err != nil {
 		return err
 	}
-	c, err := p.single(cfg, module, address, hostname, params)
+	c, err := p.single(cfg, module, target, params)
 	if err != nil {
 		return err
 	}
-	result := newRunner(p.proberLog(), nil).request(ctx, c)
+	result, err := newRunner(p.proberLog(), nil).request(ctx, c)
+	if err != nil {
+		return err
+	}
 	if err := p.showProbe(result); err != nil {
 		return err
 	}
@@ -54,7 +63,7 @@ func (p *program) probe(ctx context.Context, module, address, hostname string, p
 }
 
 // single makes the check of a single attempt.
-func (p *program) single(cfg *config.Config, module, address, hostname string, params []string) (probe.Check, error) {
+func (p *program) single(cfg *config.Config, module string, target probe.Target, params []string) (probe.Check, error) {
 	m := cfg.Modules[module]
 	if m == nil {
 		return probe.Check{}, fmt.Errorf("probing with module %q: not configured in %q, want one of %s",
@@ -64,15 +73,26 @@ func (p *program) single(cfg *config.Config, module, address, hostname string, p
 	if err != nil {
 		return probe.Check{}, fmt.Errorf("probing with module %q: %w", module, err)
 	}
-	target := probe.NewTarget(address)
-	target.Hostname = hostname
 	if checker, ok := m.Prober.(collector.HostnameChecker); ok {
-		if err := checker.CheckHostname(hostname); err != nil {
+		if err := checker.CheckHostname(target.Hostname); err != nil {
 			return probe.Check{}, err
 		}
 	}
+	if err := m.Permitted(target); err != nil {
+		return probe.Check{}, notPermitted(m, err)
+	}
 	timeout, _ := collector.Timeout(0, p.offset(), m.Timeout, bool(p.exact())) // as a request without the scraper's header
 	return probe.Check{Module: m, Target: target, Origin: probe.OriginCommand, Timeout: timeout, Attempts: 1}, nil
+}
+
+// notPermitted says in the words of the command line why a secret may not be sent, and how it may.
+func notPermitted(m *probe.Module, err error) error {
+	text := err.Error()
+	said := fmt.Errorf("probing with module %q: %s", m.Name, strings.ToLower(text[:1])+text[1:])
+	if refused := new(probe.Refused); errors.As(err, &refused) && refused.Address != "" {
+		return hint(said, fmt.Sprintf("name %q under allow of the credential, or configure a check that uses it there", refused.Address))
+	}
+	return said
 }
 
 // varied is the module as a request with these parameters would have it.

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"sync/atomic"
 
+	"skywatch/internal/lockout"
 	"skywatch/internal/probe"
 )
 
@@ -21,6 +22,7 @@ const (
 type runner struct {
 	log     *slog.Logger
 	durable func(check, target string) probe.Store // for checks; nil = in memory
+	guard   *lockout.Guard                         // holds up logins; nil = nobody does
 	strays  atomic.Int64
 
 	requests     *memories // what probers of requests remember
@@ -42,31 +44,52 @@ func newRunner(log *slog.Logger, durable func(check, target string) probe.Store)
 	return r
 }
 
-// request runs the probe of a request.
-func (r *runner) request(ctx context.Context, c probe.Check) probe.Result {
-	p := pair{c.Module.Name, c.Target.String()}
-	return r.run(ctx, c, r.env(c, r.requests.of(p), r.requestCache.of(p), nil))
+// request runs the probe of a request; a *probe.Refused says why there is none.
+func (r *runner) request(ctx context.Context, c probe.Check) (probe.Result, error) {
+	p := pair{c.Module.Name, c.Target.String(), c.Target.Credential}
+	env := r.env(c, r.requests.of(p), r.requestCache.of(p), nil)
+	if hold := r.enter(&c, &env); hold != nil {
+		return probe.Result{}, tooSoon(hold)
+	}
+	result := probe.Run(ctx, c, env)
+	complain(env.Log, &result)
+	if hold := leave(env.Gate, &result); hold != nil {
+		return probe.Result{}, tooSoon(hold)
+	}
+	return result, nil
 }
 
-// check runs a check; ended is called when everything it started has ended.
+// check runs a check, whatever the number of its targets; ended is called when everything it started has ended.
 func (r *runner) check(ctx context.Context, c probe.Check, ended func()) probe.Result {
-	p := pair{c.Module.Name, c.Target.String()}
+	return probe.Round(ctx, c, r.target, ended)
+}
+
+// target runs a check at one target. What its prober remembers belongs to check and target.
+func (r *runner) target(ctx context.Context, c probe.Check, ended func()) probe.Result {
+	p := pair{c.Name + "\n" + c.Module.Name, c.Target.String(), c.Target.Credential} // not by the module alone: one check may vary what another takes as it is
 	var store probe.Store
 	if r.durable != nil {
 		store = r.durable(c.Name, p.target) // by the name, so that it outlives a change of the module
 	} else {
 		store = r.checks.of(p)
 	}
-	return r.run(ctx, c, r.env(c, store, r.checkCache.of(p), ended))
-}
-
-// run says in the log of the probers why a probe failed.
-func (r *runner) run(ctx context.Context, c probe.Check, env probe.Env) probe.Result {
+	env := r.env(c, store, r.checkCache.of(p), ended)
+	if hold := r.enter(&c, &env); hold != nil {
+		return notMade(ctx, c, env, hold)
+	}
 	result := probe.Run(ctx, c, env)
-	if env.Log != nil && !result.Success() && result.Verdict != probe.Aborted {
-		slog.New(env.Log).Error("probe failed", "duration_seconds", result.Took.Seconds(), "reason", result.Reason, "err", result.Err)
+	complain(env.Log, &result)
+	if hold := leave(env.Gate, &result); hold != nil {
+		result.Verdict = probe.Inconclusive
 	}
 	return result
+}
+
+// complain says in the log of the probers why a probe failed; nil is no log.
+func complain(log slog.Handler, r *probe.Result) {
+	if log != nil && !r.Success() && r.Verdict != probe.Aborted {
+		slog.New(log).Error("probe failed", "duration_seconds", r.Took.Seconds(), "reason", r.Reason, "err", r.Err)
+	}
 }
 
 func (r *runner) env(c probe.Check, store, cache probe.Store, ended func()) probe.Env {

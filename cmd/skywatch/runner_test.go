@@ -38,6 +38,15 @@ func countingCheck(name, target string) probe.Check {
 	return probe.Check{Name: name, Module: m, Target: probe.NewTarget(target), Timeout: time.Second}
 }
 
+func asked(t *testing.T, r *runner, c probe.Check) probe.Result {
+	t.Helper()
+	result, err := r.request(t.Context(), c)
+	if err != nil {
+		t.Error(err)
+	}
+	return result
+}
+
 func facts(r probe.Result) string {
 	all := make(map[string]string)
 	for _, f := range r.Facts {
@@ -49,11 +58,11 @@ func facts(r probe.Result) string {
 func TestMemoriesOutliveTheirModule(t *testing.T) {
 	ctx, r := t.Context(), newRunner(slog.New(slog.DiscardHandler), nil)
 	for i, want := range []string{"|", "+|+", "++|++"} {
-		if got := facts(r.request(ctx, countingCheck("", "a"))); got != want { // a new module each time, as after a reload
+		if got := facts(asked(t, r, countingCheck("", "a"))); got != want { // a new module each time, as after a reload
 			t.Errorf("request %d remembered %q, want %q", i, got, want)
 		}
 	}
-	if got := facts(r.request(ctx, countingCheck("", "b"))); got != "|" {
+	if got := facts(asked(t, r, countingCheck("", "b"))); got != "|" {
 		t.Errorf("another target remembered %q, want nothing", got)
 	}
 	if got := facts(r.check(ctx, countingCheck("Shop", "a"), nil)); got != "|" {
@@ -101,7 +110,7 @@ func TestTimeoutOfASingleAttempt(t *testing.T) {
 	} {
 		p := &program{timeoutOffset: test.offset, compat: test.compat}
 		cfg := &config.Config{Modules: map[string]*probe.Module{"m": {Timeout: test.module}}}
-		if c, err := p.single(cfg, "m", "localhost", "", nil); err != nil || c.Timeout != test.want {
+		if c, err := p.single(cfg, "m", probe.NewTarget("localhost"), nil); err != nil || c.Timeout != test.want {
 			t.Errorf("module %s, offset %v: %v, %s, want %s", test.module, test.offset, err, c.Timeout, test.want)
 		}
 	}

@@ -27,23 +27,36 @@ type sceneKeyType struct{}
 
 var sceneKey sceneKeyType
 
-// scene is the world of one script: a web server whose status can be set, and a mail server that can be away.
+// scene is the world of one script: two web servers whose status can be set, and a mail server that can be away.
 type scene struct {
-	web    *httptest.Server
+	web, other website // the other redirects as long as nothing else is set
+	mail       *mailServer
+}
+
+// website is a web server.
+type website struct {
+	*httptest.Server
 	status atomic.Int64
-	mail   *mailServer
+}
+
+func (s *website) start(status int) {
+	s.status.Store(int64(status))
+	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Location", "/elsewhere")
+		w.WriteHeader(int(s.status.Load()))
+		fmt.Fprintln(w, "here I am")
+	}))
 }
 
 func newScene(env *testscript.Env) *scene {
 	s := &scene{mail: newMailServer()}
-	s.status.Store(http.StatusOK)
-	s.web = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.WriteHeader(int(s.status.Load()))
-		fmt.Fprintln(w, "here I am")
-	}))
+	s.web.start(http.StatusOK)
+	s.other.start(http.StatusMovedPermanently)
 	env.Setenv("WEB", s.web.URL)
+	env.Setenv("OTHER", s.other.URL)
 	env.Setenv("SMTP", s.mail.address)
 	env.Defer(s.web.Close)
+	env.Defer(s.other.Close)
 	env.Defer(s.mail.leave)
 	return s
 }
@@ -161,11 +174,15 @@ func sendSignal(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// setStatus CODE makes the web server answer with it.
+// setStatus [-other] CODE makes the web server, or the other one, answer with it.
 func setStatus(ts *testscript.TestScript, _ bool, args []string) {
+	server := &theScene(ts).web
+	if args[0] == "-other" {
+		server, args = &theScene(ts).other, args[1:]
+	}
 	code, err := strconv.Atoi(args[0])
 	ts.Check(err)
-	theScene(ts).status.Store(int64(code))
+	server.status.Store(int64(code))
 }
 
 // setMail leaves|comes takes the mail server away or back.

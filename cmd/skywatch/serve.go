@@ -19,6 +19,7 @@ import (
 	"skywatch/collector"
 	"skywatch/history"
 	"skywatch/internal/config"
+	"skywatch/internal/lockout"
 	"skywatch/internal/probe"
 	"skywatch/internal/record"
 	"skywatch/internal/schedule"
@@ -47,6 +48,7 @@ type daemon struct {
 	checks    *collector.Checks
 	recent    *collector.Recent
 	runner    *runner
+	guard     *lockout.Guard
 	scheduler *schedule.Scheduler
 	hangups   <-chan os.Signal
 	listeners []net.Listener
@@ -105,6 +107,8 @@ func (p *program) newDaemon(log *slog.Logger) (*daemon, error) {
 	d.checks.Apply(c.Checks)
 	d.recent = collector.NewRecent(int(min(p.historyLimit, math.MaxInt32)), p.debug())
 	d.runner = newRunner(p.proberLog(), d.store.Memory)
+	d.guard = d.newGuard(c.LoginGuard)
+	d.runner.guard = d.guard
 	d.scheduler = schedule.New(schedule.Options{
 		Run: d.runner.check, Observers: []probe.Observer{d.alerter, d.checks, d.store}, Concurrency: c.Concurrency, Registerer: d.registry,
 	})
@@ -122,12 +126,23 @@ func (p *program) newDaemon(log *slog.Logger) (*daemon, error) {
 	return d, nil
 }
 
+// newGuard makes the guard of logins. What it knows lies in the history, under the name that no check has.
+func (d *daemon) newGuard(c lockout.Config) *lockout.Guard {
+	return lockout.New(lockout.Options{
+		Config: c, Log: d.log, Location: d.location, Registerer: d.registry,
+		Memory:  func(name string) probe.Store { return d.store.Memory("", name) },
+		Stored:  func() bool { return d.store.Err() == nil },
+		Address: oneSpelling,
+	})
+}
+
 // apply takes over a new configuration; only the first step can refuse it.
 func (d *daemon) apply(c *config.Config) error {
 	if err := d.alerter.Apply(c.Alerting, c.Location, c.Checks); err != nil {
 		return err
 	}
 	d.checks.Apply(c.Checks)
+	d.guard.Apply(c.LoginGuard)
 	d.scheduler.Limit(c.Concurrency)
 	d.scheduler.Apply(c.Checks)
 	d.log.Info("configuration is in force", "path", c.Path, "modules", len(c.Modules), "checks", len(c.Checks))

@@ -55,6 +55,7 @@ type outcome struct {
 	Facts    map[string]string  `json:"facts,omitempty"`
 	Metrics  map[string]float64 `json:"metrics,omitempty"`
 	Trace    string             `json:"trace"`
+	Targets  []outcome          `json:"targets,omitempty"` // of a check with many, whose own target is "" then
 }
 
 func newOutcome(r probe.Result) outcome {
@@ -68,6 +69,12 @@ func newOutcome(r probe.Result) outcome {
 	}
 	for _, s := range r.Samples {
 		o.Metrics[sampleName(s)] = s.Value
+	}
+	for _, one := range r.Parts {
+		o.Targets = append(o.Targets, newOutcome(one))
+	}
+	if r.Parts != nil {
+		o.Trace = "" // those of the targets say the same
 	}
 	return o
 }

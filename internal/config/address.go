@@ -39,13 +39,13 @@ type targetChecker interface {
 }
 
 // checkTarget asks the prober. It says what it read, which may be a piece of a password.
-func checkTarget(c probe.Check) error {
-	prober, ok := c.Module.Prober.(targetChecker)
+func checkTarget(m *probe.Module, t probe.Target) error {
+	prober, ok := m.Prober.(targetChecker)
 	if !ok {
 		return nil
 	}
-	if err := prober.CheckTarget(c.Target); err != nil {
-		return errors.New(probe.Mask(err.Error(), c.Target.Secrets()...))
+	if err := prober.CheckTarget(t); err != nil {
+		return errors.New(probe.Mask(err.Error(), t.Secrets()...))
 	}
 	return nil
 }

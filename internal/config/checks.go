@@ -30,6 +30,7 @@ const (
 type checker struct {
 	defaults  rules
 	modules   map[string]*probe.Module
+	override  func(module string, with func(any) error) (*probe.Module, error) // makes the variant of a module for one target
 	notifiers map[string]bool
 	names     map[string]string // taken, with what took them
 }
@@ -43,11 +44,8 @@ func (k *checker) make(c check) (probe.Check, error) {
 	if module == nil {
 		return probe.Check{}, k.noModule(c.Module)
 	}
-	if err := checkRequestless(module); err != nil {
-		return probe.Check{}, err
-	}
 	made := probe.Check{
-		Name: c.Name, Was: c.Was, Module: module, Target: probe.NewTarget(string(c.Target)), Origin: probe.OriginSchedule,
+		Name: c.Name, Was: c.Was, Module: module, Origin: probe.OriginSchedule,
 		Group: c.Group, Labels: c.Labels,
 		Every:      time.Duration(given(c.Every, k.defaults.Every)),
 		Attempts:   given(c.Attempts, k.defaults.Attempts),
@@ -57,7 +55,7 @@ func (k *checker) make(c check) (probe.Check, error) {
 	if c.Notify != nil {
 		made.Notify = append([]string{}, *c.Notify...)
 	}
-	return made, cmp.Or(checkAddress(made.Target), checkTarget(made), checkRules(made), checkText("group", c.Group), checkLabels(c.Labels), k.checkNotify(made.Notify))
+	return made, cmp.Or(k.aim(&made, c), checkRules(made), checkText("group", c.Group), checkLabels(c.Labels), k.checkNotify(made.Notify))
 }
 
 // checkRequestless refuses a module that needs what only a request gives.

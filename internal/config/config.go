@@ -4,6 +4,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -17,6 +18,7 @@ import (
 
 	"skywatch/alerting"
 	"skywatch/history"
+	"skywatch/internal/lockout"
 	"skywatch/internal/probe"
 	"skywatch/probes"
 )
@@ -29,9 +31,11 @@ type Config struct {
 	Checks      []probe.Check // in the order of the file
 	Alerting    alerting.Config
 	History     history.Config
+	LoginGuard  lockout.Config
 	Concurrency int
 
 	doc      document
+	reach    reach
 	given    map[string]bool // sections of the file
 	rendered func() ([]byte, error)
 }
@@ -82,14 +86,17 @@ func (c *Config) complete(root *yaml.Node, o probes.Options) (err error) {
 	if c.Location, err = location(c.doc.TimeZone); err != nil {
 		return err
 	}
-	if err := c.doc.Credentials.Validate(dir); err != nil {
-		return fmt.Errorf("credentials: %w", err)
+	if at, err := c.doc.Credentials.Validate(dir); err != nil {
+		return fmt.Errorf("line %d: %w", listEntry(root, "credentials", at).Line, err)
 	}
 	o.Credentials = c.doc.Credentials
 	if err := c.doc.Modules.Build(o); err != nil {
 		return err
 	}
 	c.Modules = c.doc.Modules.All()
+	for _, m := range c.Modules {
+		m.Permit = c.Permit
+	}
 	if err := c.completeSections(dir); err != nil {
 		return err
 	}
@@ -108,7 +115,7 @@ func location(zone string) (*time.Location, error) {
 }
 
 func (c *Config) completeSections(dir string) error {
-	c.Alerting, c.History, c.Concurrency = c.doc.Alerting, c.doc.History, c.doc.Schedule.Concurrency
+	c.Alerting, c.History, c.Concurrency, c.LoginGuard = c.doc.Alerting, c.doc.History, c.doc.Schedule.Concurrency, c.doc.LoginGuard
 	if c.Concurrency < 1 {
 		return fmt.Errorf("schedule: concurrency: %d, want at least 1", c.Concurrency)
 	}
@@ -116,7 +123,7 @@ func (c *Config) completeSections(dir string) error {
 	if err := c.Alerting.Validate(); err != nil {
 		return err
 	}
-	if err := c.History.Validate(); err != nil {
+	if err := cmp.Or(c.History.Validate(), c.LoginGuard.Validate()); err != nil {
 		return err
 	}
 	if !filepath.IsAbs(c.History.Path) {
@@ -126,7 +133,7 @@ func (c *Config) completeSections(dir string) error {
 }
 
 func (c *Config) completeChecks(root *yaml.Node) error {
-	k := checker{defaults: c.doc.Defaults, modules: c.Modules, notifiers: make(map[string]bool), names: make(map[string]string)}
+	k := checker{defaults: c.doc.Defaults, modules: c.Modules, override: c.doc.Modules.Override, notifiers: make(map[string]bool), names: make(map[string]string)}
 	if err := checkRules(probe.Check{
 		Every: time.Duration(k.defaults.Every), Attempts: k.defaults.Attempts,
 		Timeout: time.Duration(k.defaults.Timeout), RetryDelay: time.Duration(k.defaults.RetryDelay),
@@ -138,8 +145,11 @@ func (c *Config) completeChecks(root *yaml.Node) error {
 	}
 	for i, entry := range c.doc.Checks {
 		made, err := k.make(entry)
+		if err == nil {
+			err = c.reachOf(made)
+		}
 		if err != nil {
-			return fmt.Errorf("line %d: check %q: %w", entryLine(root, "checks", i), short(entry.Name), err)
+			return fmt.Errorf("line %d: check %q: %w", errorLine(root, i, err), short(entry.Name), err)
 		}
 		c.Checks = append(c.Checks, made)
 	}
@@ -155,16 +165,30 @@ func short(name string) string {
 	return strings.ToValidUTF8(name[:most], "") + "..."
 }
 
-// entryLine is the line of an entry of a list.
-func entryLine(root *yaml.Node, section string, i int) int {
-	for at := 0; at+1 < len(root.Content); at += 2 {
-		list := root.Content[at+1]
-		if list.Kind == yaml.AliasNode {
-			list = list.Alias
-		}
-		if root.Content[at].Value == section && i < len(list.Content) {
-			return list.Content[i].Line
+// errorLine is the line of a check that is no good, or of the one of its targets that is none.
+func errorLine(root *yaml.Node, check int, err error) int {
+	entry := listEntry(root, "checks", check)
+	var of *targetError
+	if errors.As(err, &of) {
+		return listEntry(entry, "targets", of.index).Line
+	}
+	return entry.Line
+}
+
+// listEntry is an entry of the list under a key of a mapping; the mapping itself where there is none.
+func listEntry(mapping *yaml.Node, key string, i int) *yaml.Node {
+	for at := 0; at+1 < len(mapping.Content); at += 2 {
+		list := unalias(mapping.Content[at+1])
+		if mapping.Content[at].Value == key && i < len(list.Content) {
+			return unalias(list.Content[i])
 		}
 	}
-	return root.Line
+	return mapping
+}
+
+func unalias(n *yaml.Node) *yaml.Node {
+	if n.Kind == yaml.AliasNode {
+		return n.Alias
+	}
+	return n
 }

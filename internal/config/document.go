@@ -8,6 +8,7 @@ import (
 
 	"skywatch/alerting"
 	"skywatch/history"
+	"skywatch/internal/lockout"
 	"skywatch/internal/probe"
 	"skywatch/probes"
 )
@@ -22,6 +23,7 @@ type document struct {
 	Alerting    alerting.Config    `yaml:",inline"` // notifiers, alerting, summary
 	History     history.Config     `yaml:"history"`
 	Schedule    scheduling         `yaml:"schedule"`
+	LoginGuard  lockout.Config     `yaml:"login_guard"`
 }
 
 // rules is how a check is tried.
@@ -37,7 +39,9 @@ type check struct {
 	Name       string            `yaml:"name"`
 	Was        []string          `yaml:"was,omitempty"`
 	Module     string            `yaml:"module"`
-	Target     target            `yaml:"target"`
+	Target     target            `yaml:"target,omitempty"`
+	Targets    []aim             `yaml:"targets,omitempty"`
+	Credential string            `yaml:"credential,omitempty"` // instead of the module's own
 	Group      string            `yaml:"group,omitempty"`
 	Labels     map[string]string `yaml:"labels,omitempty"`
 	Notify     *[]string         `yaml:"notify,omitempty"`
@@ -49,6 +53,13 @@ type check struct {
 
 // target is an address that hides the password in it when it is shown.
 type target string
+
+// picking gives the target of a check that picks a credential; "" = none.
+func (t target) picking(credential string) probe.Target {
+	made := probe.NewTarget(string(t))
+	made.Credential = credential
+	return made
+}
 
 // MarshalYAML gives the address without user name and password.
 func (t target) MarshalYAML() (any, error) { return probe.NewTarget(string(t)).String(), nil }
@@ -63,8 +74,9 @@ func defaults() document {
 			Every: probe.Duration(time.Minute), Attempts: 5,
 			Timeout: probe.Duration(4 * time.Second), RetryDelay: probe.Duration(time.Second),
 		},
-		Alerting: alerting.DefaultConfig(),
-		History:  history.DefaultConfig(),
-		Schedule: scheduling{Concurrency: probe.DefaultConcurrency},
+		Alerting:   alerting.DefaultConfig(),
+		History:    history.DefaultConfig(),
+		Schedule:   scheduling{Concurrency: probe.DefaultConcurrency},
+		LoginGuard: lockout.DefaultConfig(),
 	}
 }

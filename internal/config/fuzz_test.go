@@ -19,6 +19,11 @@ var hostile = map[string]string{
 	"aliases of aliases": "a: &a [x, x, x, x, x, x, x, x, x]\nb: &b [*a, *a, *a, *a, *a, *a, *a, *a, *a]\nc: &c [*b, *b, *b, *b, *b, *b, *b, *b, *b]\n" +
 		"d: &d [*c, *c, *c, *c, *c, *c, *c, *c, *c]\ne: &e [*d, *d, *d, *d, *d, *d, *d, *d, *d]\nf: &f [*e, *e, *e, *e, *e, *e, *e, *e, *e]\n" +
 		"g: &g [*f, *f, *f, *f, *f, *f, *f, *f, *f]\nchecks: [*g, *g, *g, *g, *g, *g, *g, *g, *g]\n",
+	"with itself":   "modules: {w: {prober: http}}\nchecks: [{name: a, module: w, targets: [{target: a, with: &w {headers: *w}}]}]\n",
+	"with merged":   "modules: {w: {prober: http}}\nchecks: [{name: a, module: w, targets: [{target: a, with: &w {<<: *w}}]}]\n",
+	"with text":     "modules: {w: {prober: http}}\nchecks: [{name: a, module: w, targets: [{target: a, with: text}]}]\n",
+	"targets twice": "modules: {w: {prober: http}}\nchecks: [{name: a, module: w, targets: &t [{target: a}, *t]}]\n",
+	"null target":   "modules: {w: {prober: http}}\nchecks: [{name: a, module: w, targets: [null]}]\n",
 	"deep":          "checks: " + strings.Repeat("[", 5000) + strings.Repeat("]", 5000),
 	"binary":        "modules: !!binary AAAA\n",
 	"not UTF-8":     "time_zone: \xff\xfe\n",
@@ -53,6 +58,7 @@ func FuzzParse(f *testing.F) {
 	for _, text := range hostile {
 		f.Add([]byte(text))
 	}
+	f.Add([]byte(websites))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		c, err := parse("testdata/fuzz.yml", text, probes.Options{})
 		if err != nil {

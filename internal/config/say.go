@@ -102,7 +102,7 @@ func wantedForm(goType string) string {
 		return "true or false"
 	case goType == "string", goType == "probe.Secret", goType == "config.target":
 		return "a text"
-	case strings.HasPrefix(goType, "[]"):
+	case strings.HasPrefix(goType, "[]"), goType == "probes.Credentials":
 		return "a list"
 	}
 	return "a mapping"

@@ -24,7 +24,7 @@ func (h *traceHandler) Handle(ctx context.Context, record slog.Record) error {
 	if h.recorder.over() {
 		return nil
 	}
-	attrs := slices.Clone(h.attrs)
+	attrs := append(make([]slog.Attr, 0, len(h.attrs)+record.NumAttrs()), h.attrs...)
 	record.Attrs(func(a slog.Attr) bool {
 		attrs = append(attrs, h.settle(a))
 		return true

@@ -15,6 +15,9 @@ import (
 // shortestMasked is the shortest secret that is masked: a shorter one would blot out ordinary text.
 const shortestMasked = 3
 
+// shortestLine is the shortest line of a secret that is masked by itself.
+const shortestLine = 8
+
 // maskForms gives the spellings under which a secret may turn up: plain, quoted, percent-encoded, hexadecimal, base64 at each of the three
 // alignments it can have inside a longer encoded text (AUTH PLAIN, HTTP basic).
 func maskForms(secret string) []string {
@@ -45,6 +48,20 @@ func base64Core(secret string, shift int, encoding *base64.Encoding) string {
 	return encoded[first:last]
 }
 
+// maskLines gives the spellings of each line of a secret of several, such as a private key: a line of it says enough.
+func maskLines(secret string) (forms []string) {
+	lines := strings.Split(strings.TrimSpace(secret), "\n")
+	if len(lines) < 2 {
+		return nil
+	}
+	for _, line := range lines {
+		if line = strings.TrimSpace(line); len(line) >= shortestLine && !strings.HasPrefix(line, "-----") {
+			forms = append(forms, maskForms(line)...)
+		}
+	}
+	return forms
+}
+
 // masker replaces the spellings of secrets. It is made for each run, so it is cheap to make; strings.Replacer takes tens of KiB for one
 // password.
 type masker struct {
@@ -57,6 +74,7 @@ func newMasker(secrets []Secret) *masker {
 	m := new(masker)
 	for _, secret := range secrets {
 		m.forms = append(m.forms, maskForms(secret.Reveal())...)
+		m.forms = append(m.forms, maskLines(secret.Reveal())...)
 	}
 	if len(m.forms) == 0 {
 		return nil

@@ -26,3 +26,12 @@ func TestMaskHidesEverySpelling(t *testing.T) {
 		}
 	}
 }
+
+// TestMaskLines: a line of a private key is as secret as the whole.
+func TestMaskLines(t *testing.T) {
+	key := Secret("-----BEGIN KEY-----\nb3BlbnNzaC1rZXktdjEA\nQmFzZTY0IGxpbmU=\nab\n-----END KEY-----\n")
+	got := Mask("-----BEGIN KEY----- b3BlbnNzaC1rZXktdjEA QmFzZTY0IGxpbmU= ab", key)
+	if want := "-----BEGIN KEY----- <secret> <secret> ab"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}

@@ -30,6 +30,18 @@ type Module struct {
 
 	Params []string                                     // keys of the section that a request may set by parameters
 	Vary   func(parameters url.Values) (*Module, error) // makes the variant that a request's parameters ask for; nil without Params
+
+	// Permit judges whether a request may have the secrets of m, which is this module or a variant of it, sent where a probe of t sends
+	// them; a *Refused says why not. It is that of the configuration the module belongs to. nil = there is nothing to judge.
+	Permit func(m *Module, t Target) error
+}
+
+// Permitted tells whether a request may make a probe of t; a *Refused says why not. It is to be asked before anything is sent.
+func (m *Module) Permitted(t Target) error {
+	if m.Permit == nil {
+		return nil
+	}
+	return m.Permit(m, t)
 }
 
 // Desc declares a metric beside the prober that sets it. All metrics of a probe are gauges.
@@ -59,11 +71,13 @@ const (
 	OriginCommand  Origin = 3 // the command line
 )
 
-// Check is a module pointed at a target, with the rules of trying: what Run runs. It is read-only once made.
+// Check is a module pointed at a target, with the rules of trying: what Run runs. With Parts it has many targets, and Round runs it. It
+// is read-only once made.
 type Check struct {
-	Name       string // "" for a request
-	Module     *Module
-	Target     Target
+	Name       string  // "" for a request
+	Module     *Module // of a check with many targets: the one that the variants of its targets are made from
+	Target     Target  // that of a check with many targets aims at nothing
+	Parts      []Part  // of a check with many targets: each with its module, in the order of the configuration; nil = one target
 	Origin     Origin
 	Timeout    time.Duration // of one attempt; 0 gives it no time at all
 	Attempts   int           // at most; 0 means 1
@@ -79,12 +93,6 @@ type Check struct {
 
 // DefaultConcurrency is how many probes of checks run at the same time unless configured.
 const DefaultConcurrency = 64
-
-// WorstCase is the longest time the check's attempts may take.
-func (c Check) WorstCase() time.Duration {
-	n := time.Duration(max(c.Attempts, 1))
-	return n*c.Timeout + (n-1)*c.RetryDelay
-}
 
 // Judge sees every result of a scheduled check once before anyone else does, and may turn down into inconclusive. It may take time.
 type Judge interface {

@@ -4,6 +4,7 @@
 package probe
 
 import (
+	"context"
 	"log/slog"
 	"net"
 	"slices"
@@ -25,8 +26,10 @@ type Recorder struct {
 
 	trace                *traceBuffer
 	store, cache, shared Store
-	number               int       // of the attempt, from 1
-	parent               *Recorder // of a draft; nil otherwise
+	number               int             // of the attempt, from 1
+	parent               *Recorder       // of a draft; nil otherwise
+	gate                 Gate            // nil = every secret may be sent
+	within               context.Context // of the attempt, for the gate
 
 	mu      sync.Mutex
 	sealed  bool

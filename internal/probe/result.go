@@ -34,7 +34,7 @@ func (v Verdict) String() string {
 
 // Result is the outcome of a check's attempts or of one request. It is a value; nobody changes it after Run and Judge.
 type Result struct {
-	Check, Module, Prober, Target string // Check is "" for a request; Target has no userinfo
+	Check, Module, Prober, Target string // Check is "" for a request; Target has no userinfo, and is "" of a check with many targets
 
 	Origin   Origin
 	Start    time.Time     // of the first attempt, wall clock with monotonic reading
@@ -50,6 +50,8 @@ type Result struct {
 	Trace    Trace    // of all attempts
 
 	Logins []LoginOutcome // what servers said to the secrets that were sent, in all attempts, in order
+
+	Parts []Result // of a check with many targets: their own results, in the order of Check.Parts; nil = one target
 }
 
 // Success tells whether the verdict is up.

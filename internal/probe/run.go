@@ -35,6 +35,7 @@ type Env struct {
 	Store  Store            // nil = a memory that ends with the run
 	Cache  Store            // nil = a memory that ends with the run
 	Shared Store            // nil = a memory that ends with the run
+	Gate   Gate             // asked before secrets are sent; nil = nobody is
 	Strays *atomic.Int64    // counts probers that still run after their deadline; nil = not counted
 	Ended  func()           // called once, when everything the run started has ended: at return, or later for a stray; nil = nothing
 }
@@ -61,7 +62,7 @@ func Run(ctx context.Context, c Check, env Env) Result {
 	if env.Ended == nil {
 		env.Ended = func() {}
 	}
-	trace := &traceBuffer{start: time.Now(), secrets: c.Module.Secrets}
+	trace := &traceBuffer{start: time.Now(), secrets: c.Module.Secrets, head: make([]Line, 0, 6)}
 	trace.hide(c.Target.Secrets()...)
 	res := Result{
 		Check: c.Name, Module: c.Module.Name, Prober: c.Module.Kind, Target: c.Target.String(), Origin: c.Origin,
@@ -95,11 +96,15 @@ func Run(ctx context.Context, c Check, env Env) Result {
 
 // attempt makes one try and writes its outcome into res. It tells whether the prober still runs.
 func attempt(ctx context.Context, c Check, env Env, trace *traceBuffer, res *Result) (stray bool) {
-	r := &Recorder{trace: trace, store: env.Store, cache: env.Cache, shared: env.Shared, number: res.Attempts, samples: make([]Sample, 0, 8), facts: make([]Fact, 0, 4)}
+	r := &Recorder{trace: trace, store: env.Store, cache: env.Cache, shared: env.Shared, number: res.Attempts, samples: make([]Sample, 0, 16), facts: make([]Fact, 0, 4)}
 	r.Log = slog.New(&traceHandler{recorder: r, next: env.Log})
 	start := time.Now()
 	within, cancel := context.WithDeadline(ctx, start.Add(c.Timeout))
 	defer cancel()
+	if env.Gate != nil {
+		r.gate, r.within = env.Gate, within
+		defer env.Gate.Leave()
+	}
 	done := make(chan error, 1)
 	go func() {
 		done <- call(within, c, r)

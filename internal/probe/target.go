@@ -91,6 +91,9 @@ var scheme = regexp.MustCompile(`^[^/?#@:]*:/+|^//+`)
 // findUserinfo takes what is before the last @ of the authority. A password with an unescaped / ? or # ends the authority early: then host
 // and port make no sense, and everything up to the last @ is taken. A path alone has no authority.
 func findUserinfo(address string) userinfo {
+	if !strings.Contains(address, "@") {
+		return userinfo{} // as in nearly all, and looking closer costs time and stack
+	}
 	start := len(scheme.FindString(address))
 	rest := address[start:]
 	if start == 0 && strings.HasPrefix(address, "/") {

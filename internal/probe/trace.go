@@ -54,7 +54,7 @@ func TextTrace(text string) Trace {
 
 // Empty tells whether nothing was recorded.
 func (t Trace) Empty() bool {
-	return t.buffer == nil || t.buffer.rendered == "" && len(t.buffer.head) == 0
+	return t.buffer == nil || t.buffer.rendered == "" && len(t.buffer.head) == 0 && t.buffer.parts == nil
 }
 
 // String renders the trace, one line each, masked: offset in seconds, then the text, then attributes as key=value.
@@ -62,11 +62,14 @@ func (t Trace) String() string {
 	if t.buffer == nil {
 		return ""
 	}
+	if t.buffer.parts != nil {
+		return t.buffer.renderParts()
+	}
 	return t.buffer.render()
 }
 
 // Lines gives the records that were kept, in order, unmasked text excluded: attributes and text are masked copies.
-// A trace made by TextTrace has none.
+// A trace made by TextTrace or of many targets has none.
 func (t Trace) Lines() []Line {
 	if t.buffer == nil {
 		return nil
@@ -88,6 +91,7 @@ func (t Trace) Dropped() int {
 type traceBuffer struct {
 	start    time.Time
 	rendered string
+	parts    []tracePart // of a check with many targets; nothing else then
 
 	mu        sync.Mutex
 	head      []Line

@@ -44,12 +44,13 @@ type CheckState struct {
 	Reason      probe.Reason // of the latest failure; ReasonNone after a success
 	Err         string       // of the latest failure; "" after a success
 	Facts       []probe.Fact // of the last success
+	Targets     Targets      // of a check with many targets
 }
 
 // Change is a fact that differs from the last success. Was is "" for a new fact, Is for one that is gone.
 type Change struct{ Key, Was, Is string }
 
-// Transition is a change of a check's state.
+// Transition is a change of a check's state, or, from down to down, of which of its many targets fail.
 type Transition struct {
 	ID       int64 // unique, growing; given by the alerter
 	Check    string
@@ -68,7 +69,8 @@ type Transition struct {
 	Took     time.Duration
 	Changes  []Change // against the last success, at most 32
 	Note     string   // what else the reader must know, such as a changed target; "" = nothing
-	Trace    string   // rendered and masked; "" = none
+	Trace    string   // rendered and masked; "" = none. Of a check with many targets that of the first failing one
+	Failing  *Failing // of a check with many targets that is down; nil otherwise
 }
 
 // Outage is a closed or open incident. To is zero while it lasts.

@@ -8,6 +8,7 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -21,6 +22,7 @@ const (
 	maxRecent   = 30
 	maxRequests = 1000
 	maxMessages = 50
+	maxNotices  = 10
 	maxWait     = 500 * time.Millisecond
 )
 
@@ -112,6 +114,11 @@ func (h *handler) problems() (all []string) {
 	if err := h.HistoryErr(); err != nil {
 		all = append(all, "The history takes no writes; results are kept in memory and messages go out from there: "+err.Error())
 	}
+	notices, more := bounded(h.Notices(), maxNotices)
+	all = append(all, notices...)
+	if more > 0 {
+		all = append(all, "and "+probe.Count(more, "notice")+" more of this kind")
+	}
 	failing := 0
 	for _, m := range h.Pending() {
 		if m.Error != "" || m.State == record.Parked {
@@ -146,13 +153,24 @@ var order = []record.State{record.Down, record.Degraded, record.Unknown, record.
 
 func newCheckRow(c clock, check *probe.Check, s record.CheckState) checkRow {
 	row := checkRow{
-		Name: check.Name, Group: check.Group, Target: check.Target.String(), State: s.State.String(), rank: slices.Index(order, s.State),
+		Name: check.Name, Group: check.Group, Target: targetText(check, s.Targets), State: s.State.String(), rank: slices.Index(order, s.State),
 		Since: c.moment(s.Since), LastSuccess: c.moment(s.LastSuccess), Reason: s.Reason.String(), Err: s.Err,
 	}
 	if check.Module != nil {
 		row.Module = check.Module.Name
 	}
 	return row
+}
+
+// targetText is the target of a check, or how many it has, and how many of those fail.
+func targetText(check *probe.Check, t record.Targets) string {
+	switch {
+	case len(check.Parts) == 0:
+		return check.Target.String()
+	case t.Failing == 0:
+		return probe.Count(len(check.Parts), "target")
+	}
+	return strconv.Itoa(t.Failing) + " of " + probe.Count(len(check.Parts), "target") + " failing"
 }
 
 func tiles(rows []checkRow) (all []tile) {

@@ -36,6 +36,7 @@ type Options struct {
 	Pending        func() []record.Message        // what is still to be sent
 	History        Reader                         // what is remembered
 	HistoryErr     func() error                   // nil = the history takes writes, else why not
+	Notices        func() []string                // what else somebody has to see to, a line each
 	Now            func() time.Time               // nil = time.Now
 	Location       func() *time.Location          // zone of the times shown; nil = the system's
 	Version        string
@@ -79,6 +80,9 @@ func (o *Options) complete() {
 	}
 	if o.HistoryErr == nil {
 		o.HistoryErr = func() error { return nil }
+	}
+	if o.Notices == nil {
+		o.Notices = func() []string { return nil }
 	}
 	if o.Now == nil {
 		o.Now = time.Now

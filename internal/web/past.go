@@ -71,6 +71,7 @@ func (h *handler) check(w http.ResponseWriter, r *http.Request) {
 	states := h.States()
 	if at := slices.IndexFunc(states, func(s record.CheckState) bool { return s.Check == name }); at >= 0 {
 		page.Row = newCheckRow(clock, check, states[at])
+		page.Facts = append(page.Facts, failingFacts(states[at].Targets)...)
 		for _, known := range states[at].Facts {
 			page.Facts = append(page.Facts, fact{"last success: " + known.Key, known.Value})
 		}
@@ -88,9 +89,26 @@ func (h *handler) check(w http.ResponseWriter, r *http.Request) {
 	h.show(w, f)
 }
 
+// maxTargets is how many targets of a check its page shows.
+const maxTargets = 100
+
+// targetFacts names the target, or the first of many.
+func targetFacts(c *probe.Check) (facts []fact) {
+	if len(c.Parts) == 0 {
+		return []fact{{"target", c.Target.String()}}
+	}
+	for i, p := range c.Parts {
+		if i == maxTargets {
+			return append(facts, fact{"targets", strconv.Itoa(len(c.Parts)-i) + " more are not shown here"})
+		}
+		facts = append(facts, fact{"target " + strconv.Itoa(i+1), p.Target.String()})
+	}
+	return facts
+}
+
 // configured tells what the check does, in words.
 func configured(c *probe.Check) []fact {
-	facts := []fact{{"target", c.Target.String()}}
+	facts := targetFacts(c)
 	if c.Module != nil {
 		facts = append(facts, fact{"module", c.Module.Name + " (" + c.Module.Kind + ")"})
 	}
@@ -100,6 +118,17 @@ func configured(c *probe.Check) []fact {
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Labels)) {
 		facts = append(facts, fact{"label " + name, c.Labels[name]})
+	}
+	return facts
+}
+
+// failingFacts names the failing targets of a check with many.
+func failingFacts(t record.Targets) (facts []fact) {
+	for _, name := range t.Names {
+		facts = append(facts, fact{"failing", name})
+	}
+	if more := t.Failing - len(t.Names); more > 0 {
+		facts = append(facts, fact{"failing", strconv.Itoa(more) + " more"})
 	}
 	return facts
 }

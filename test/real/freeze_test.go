@@ -7,7 +7,10 @@ package real
 
 import (
 	"bytes"
+	"fmt"
 	"net"
+	"os"
+	"path/filepath"
 	"sync"
 	"syscall"
 	"testing"
@@ -104,7 +107,7 @@ func (f *freezer) forward(client net.Conn, port int, when freezeWhen) {
 	<-done
 }
 
-// freeze stops the whole process group before what made it the moment is passed on.
+// freeze stops the whole server before what made it the moment is passed on.
 func (f *freezer) freeze() {
 	f.once.Do(func() {
 		f.signal(syscall.SIGSTOP)
@@ -118,4 +121,36 @@ func (f *freezer) thaw() {
 	f.signal(syscall.SIGCONT)
 }
 
-func (f *freezer) signal(s syscall.Signal) { syscall.Kill(-f.server.cmd.Process.Pid, s) }
+// signal reaches the process group and those descendants that left it, as the sessions of sshd do, until there are no new ones.
+func (f *freezer) signal(s syscall.Signal) {
+	root := f.server.cmd.Process.Pid
+	syscall.Kill(-root, s)
+	reached := map[int]bool{root: true}
+	for again := true; again; {
+		again = false
+		for pid, parent := range parents() {
+			if reached[parent] && !reached[pid] {
+				reached[pid], again = true, true
+				syscall.Kill(pid, s)
+			}
+		}
+	}
+}
+
+// parents gives the parent of each process.
+func parents() map[int]int {
+	found := make(map[int]int)
+	files, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			continue // it has ended
+		}
+		var pid, parent int
+		var state string
+		fmt.Sscan(string(data), &pid)
+		fmt.Sscan(string(data[bytes.LastIndexByte(data, ')')+1:]), &state, &parent)
+		found[pid] = parent
+	}
+	return found
+}

@@ -99,6 +99,11 @@ func (p *peers) postfix(submission, lmtp, auth int) *server {
 	return p.server("postfix", greets(submission, "220 "), freePort(p.t), submission, freePort(p.t), lmtp, auth)
 }
 
+// keystone gives an identity service. Its accounts are admin and watch.
+func (p *peers) keystone(port int) *server {
+	return p.server("keystone", answers200("http://"+address(port)+"/v3"), port)
+}
+
 func answers200(url string) func() error {
 	client := &http.Client{Timeout: 5 * time.Second}
 	return func() error {

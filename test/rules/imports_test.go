@@ -25,10 +25,11 @@ var mayImport = map[string][]string{
 	"collector":          {leaf1, leaf2},
 	"dashboards":         {},
 	"internal/schedule":  {leaf1, leaf2},
+	"internal/lockout":   {leaf1},
 	"internal/web":       {leaf1, leaf2},
 	"internal/inventory": {leaf1, leaf2},
 	"internal/probetest": {leaf1, leaf2},
-	"internal/config":    {leaf1, leaf2, "probes", "alerting", "history"},
+	"internal/config":    {leaf1, leaf2, "probes", "alerting", "history", "internal/lockout"},
 }
 
 // testsMayImport is what tests of any package may import besides.

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The skywatch Authors
+
+package lockout
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"time"
+
+	"skywatch/internal/probe"
+)
+
+// account is what a server locks, as far as we can tell it apart: a secret of ours, by the name under which it is configured, the user it
+// belongs to, and the server.
+type account struct {
+	credential string // "" = the secret is written in a module
+	module     string // "" = the secret is a credential
+	user       string
+	address    string
+}
+
+// accountOf gives the account of a login by a module.
+func accountOf(module string, l probe.Login) account {
+	if l.Credential != "" {
+		module = ""
+	}
+	return account{credential: l.Credential, module: module, user: l.Username, address: l.Address}
+}
+
+// String says in a message what is meant.
+func (a account) String() string {
+	if a.credential == "" {
+		return fmt.Sprintf("logins to %q with the secret of module %q", a.address, a.module)
+	}
+	return fmt.Sprintf("logins to %q with credential %q", a.address, a.credential)
+}
+
+// label is whose secret it is, as a label of metrics: the two kinds of names cannot be mixed up.
+func (a account) label() string {
+	if a.credential == "" {
+		return "module:" + a.module
+	}
+	return a.credential
+}
+
+// place is the name of the account's memory. The user may be of any length, so a part of its hash stands for it.
+func (a account) place() string {
+	user := sha256.Sum256([]byte(a.user))
+	return fmt.Sprintf("login %q %q %s %s", a.credential, a.module, a.address, hex.EncodeToString(user[:8]))
+}
+
+// tally is what is known of an account.
+type tally struct {
+	refusals int       // in a row
+	last     time.Time // when the last of them came
+	print    string    // of the secret that was refused; "" = not known
+
+	active  int  // logins under way
+	loaded  bool // the memory was read, or is of no importance any more
+	changed bool // the memory does not have it yet
+	told    bool // the log has the begin of a pause and not yet its end
+}
+
+// differs tells whether a fingerprint is that of another secret than the refused one.
+func (t *tally) differs(print string) bool { return t.print != "" && print != "" && t.print != print }

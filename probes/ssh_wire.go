@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The skywatch Authors
+
+//go:build !nossh
+
+package probes
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"skywatch/internal/probe"
+)
+
+// sshVersion is what we say of ourselves (RFC 4253, section 4.2).
+const sshVersion = "SSH-2.0-skywatch"
+
+// The bounds of what a server says before the key exchange (RFC 4253, section 4.2: a version line has at most 255 bytes; other lines may
+// come first).
+const (
+	maxSSHVersionLine = 255
+	maxSSHEarlyLines  = 32
+)
+
+// The pace at which the client is given bytes. Its reader hands packets on through a channel with room for 16, and waits for ever when the
+// client has given up in the meantime. So it gets no more bytes at once than 16 packets have at least, each 28 (chacha20-poly1305 without
+// payload), and then time in which the end of the client closes the connection.
+const (
+	sshBurst = 16 * 28
+	sshPause = time.Millisecond
+)
+
+// sshWire is the connection under the SSH client. The version lines are exchanged before the client begins, which it does not notice.
+type sshWire struct {
+	net.Conn
+	in     *bufio.Reader
+	replay []byte // the server's version line, for the client
+	said   bool   // whether the client has sent its version line, which was sent already
+	slow   atomic.Bool
+	given  int // bytes given to the client since the last pause
+	once   sync.Once
+	closed chan struct{}
+}
+
+// greetSSH exchanges the version lines on a fresh connection.
+func greetSSH(ctx context.Context, l *link) (*sshWire, error) {
+	w := &sshWire{Conn: l.conn, in: bufio.NewReader(l.conn), closed: make(chan struct{})}
+	if _, err := io.WriteString(l.conn, sshVersion+"\r\n"); err != nil {
+		return nil, lostSSH(ctx, "sending to", l, err)
+	}
+	early := ""
+	for range maxSSHEarlyLines {
+		line, err := w.readLine(ctx, l, early)
+		if err != nil {
+			return nil, err
+		}
+		early = strings.TrimRight(string(line), "\r\n")
+		l.r.Log.Debug("server says", "line", early)
+		if !strings.HasPrefix(early, "SSH-") {
+			continue
+		}
+		w.replay = bytes.Clone(line)
+		shown := strings.ToValidUTF8(early, "?")
+		l.r.Set(descSSHBanner, 1, shown)
+		l.r.Fact("banner", shown)
+		if !strings.HasPrefix(early, "SSH-2.0-") && !strings.HasPrefix(early, "SSH-1.99-") {
+			return nil, probe.Failf(probe.ReasonProtocol, "reading from %q: the server has %s, want version 2.0", l.server, l.r.Evidence(early))
+		}
+		l.done("greeting")
+		return w, nil
+	}
+	return nil, probe.Failf(probe.ReasonProtocol, "reading from %q: got %d lines, last %s, want a version line of SSH", l.server, maxSSHEarlyLines, l.r.Evidence(early))
+}
+
+// readLine reads a line with its end. early is the one before it.
+func (w *sshWire) readLine(ctx context.Context, l *link, early string) ([]byte, error) {
+	line, err := w.in.ReadSlice('\n')
+	text := strings.TrimRight(string(line), "\r\n")
+	switch {
+	case len(text) > maxSSHVersionLine || errors.Is(err, bufio.ErrBufferFull):
+		return nil, probe.Failf(probe.ReasonProtocol, "reading from %q: got a line longer than %d bytes, %s, want a version line of SSH",
+			l.server, maxSSHVersionLine, l.r.Evidence(text))
+	case strings.ContainsRune(text, 0):
+		return nil, probe.Failf(probe.ReasonProtocol, "reading from %q: got %s, want a version line of SSH", l.server, l.r.Evidence(text))
+	case err == nil:
+		return line, nil
+	case errors.Is(err, io.EOF) && text+early != "": // such as "Exceeded MaxStartups": it is a server of SSH, and busy
+		return nil, probe.Failf(probe.ReasonResponse, "reading from %q: connection closed after %s, want a version line of SSH", l.server, l.r.Evidence(early+text))
+	}
+	return nil, lostSSH(ctx, "reading from", l, err)
+}
+
+// lostSSH says what became of a connection.
+func lostSSH(ctx context.Context, doing string, l *link, err error) error {
+	switch {
+	case errors.Is(err, probe.ErrBudget):
+		return probe.Failf(probe.ReasonProtocol, "%s %q: %w", doing, l.server, err)
+	case ctx.Err() != nil || errors.Is(err, os.ErrDeadlineExceeded):
+		return probe.Failf(probe.ReasonTimeout, "%s %q: not done in time: %w", doing, l.server, context.DeadlineExceeded)
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return probe.Failf(probe.ReasonProtocol, "%s %q: connection closed, want it kept open", doing, l.server)
+	}
+	return probe.Failf(probe.ReasonProtocol, "%s %q: failed with %s, want what SSH has here", doing, l.server, l.r.Evidence(strings.TrimPrefix(err.Error(), "ssh: ")))
+}
+
+// Read gives the client the version line again, then what follows, at a pace once the keys are exchanged.
+func (w *sshWire) Read(p []byte) (int, error) {
+	if len(w.replay) > 0 {
+		n := copy(p, w.replay)
+		w.replay = w.replay[n:]
+		return n, nil
+	}
+	if w.given >= sshBurst {
+		w.given = 0
+		w.pause()
+	}
+	select {
+	case <-w.closed: // what is buffered is of no use any more
+		return 0, net.ErrClosed
+	default:
+	}
+	n, err := w.in.Read(p[:min(len(p), sshBurst-w.given)])
+	w.given += n
+	return n, err
+}
+
+func (w *sshWire) pause() {
+	if !w.slow.Load() {
+		return
+	}
+	timer := time.NewTimer(sshPause)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-w.closed:
+	}
+}
+
+// Write sends what the client does, but for the version line.
+func (w *sshWire) Write(p []byte) (int, error) {
+	if !w.said {
+		w.said = true
+		return len(p), nil
+	}
+	return w.Conn.Write(p)
+}
+
+// Close ends the connection and a pause.
+func (w *sshWire) Close() error {
+	w.once.Do(func() { close(w.closed) })
+	return w.Conn.Close()
+}
