@@ -135,7 +135,7 @@ func (b *imapBox) look(context.Context) (all []loopMessage, whole bool, err erro
 		return all, whole, err
 	}
 	junk, wholeJunk, err := b.lookInto(b.config.Junk, true)
-	if refusal := (*imapRefusal)(nil); errors.As(err, &refusal) {
+	if noSuchFolder(err) {
 		b.client.r.Log.Warn("no folder for junk", "folder", b.config.Junk, "err", err)
 		b.noJunk = true
 		return all, whole, nil

@@ -197,6 +197,18 @@ func TestMailloopSharedLogin(t *testing.T) {
 	}
 }
 
+func TestMailloopWithoutJunkFolder(t *testing.T) {
+	l := newLoop(t, mailboxIMAP, "")
+	for i, refusal := range []string{"[NONEXISTENT] what?", "no such folder"} {
+		l.set(func(p *post) { p.noJunk = refusal })
+		l.want(refusal, 1, probe.ReasonNone, fmt.Sprintf("sent %d, arrived %[1]d, outstanding 0", i+1))
+	}
+	l.set(func(p *post) { p.noJunk = "[NOPERM] not for you" })
+	if res := l.want("not for us", 1, probe.ReasonResponse, "sent 3, arrived 2, outstanding 1"); !strings.Contains(res.Err, `refused with "NO [NOPERM] not for you", want it opened`) {
+		t.Error(res.Err)
+	}
+}
+
 func TestMailloopJunkIsFailure(t *testing.T) {
 	l := newLoop(t, mailboxIMAP, "junk_is_failure: true")
 	l.set(func(p *post) { p.toJunk = true })
