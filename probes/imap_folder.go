@@ -119,12 +119,15 @@ func (c *imapClient) find(command string) (found imapUIDs, err error) {
 
 // marked gives those messages of the open folder that carry a token, oldest first, of more than maxMarked the newest.
 func (c *imapClient) marked(context.Context) ([]markedMessage, error) {
-	uids, err := c.search("HEADER " + tokenHeader + ` ""`)
+	uids, err := c.markedUIDs()
 	if err != nil {
 		return nil, err
 	}
 	return c.headers(uids[max(0, len(uids)-maxMarked):])
 }
+
+// markedUIDs gives the UIDs of all messages of the open folder that carry a token, in rising order.
+func (c *imapClient) markedUIDs() ([]uint32, error) { return c.search("HEADER " + tokenHeader + ` ""`) }
 
 // headers fetches what belongs to marked messages; of each no more than a few KiB, however long its header is.
 func (c *imapClient) headers(uids []uint32) (all []markedMessage, err error) {

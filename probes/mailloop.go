@@ -142,6 +142,13 @@ func (p *Mailloop) mailboxTarget(t probe.Target) (box probe.Target, err error) {
 	return box, nil
 }
 
+// pointless tells whether nothing is to be done after a failure of the sending: a fault of ours, or an account that was just refused and
+// would be again.
+func (p *Mailloop) pointless(reason probe.Reason) bool {
+	same := p.box.Username == p.Username && p.box.Credential == p.Credential
+	return reason == probe.ReasonConfig || reason == probe.ReasonInternal || reason == probe.ReasonAuth && same
+}
+
 // Probe succeeds when the message was sent, the mailbox could be read, and no message is lost. That the own message has not arrived yet is no
 // failure. The failure of the sending comes first, then that of the mailbox.
 func (p *Mailloop) Probe(ctx context.Context, t probe.Target, r *probe.Recorder) error {
@@ -154,8 +161,8 @@ func (p *Mailloop) Probe(ctx context.Context, t probe.Target, r *probe.Recorder)
 		return probe.Failf(probe.ReasonResponse, "%s", run.before.Verdict)
 	}
 	sending := run.send(ctx)
-	if sending != nil && !probe.ReasonOf(sending).Retryable() && probe.ReasonOf(sending) != probe.ReasonAuth {
-		return sending // nothing that a look into the mailbox has to do with
+	if sending != nil && p.pointless(probe.ReasonOf(sending)) {
+		return sending
 	}
 	// It ends a little early, so that a mailbox that does not answer leaves the failure of the sending as it is.
 	fetching := within(ctx, 1, func(ctx context.Context) error { return run.fetch(ctx, sending != nil) })

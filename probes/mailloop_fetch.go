@@ -6,13 +6,11 @@
 package probes
 
 import (
+	"cmp"
 	"context"
 	"net/mail"
 	"time"
 )
-
-// maxFullLooks is how many looks in a row a probe takes into a mailbox that has more messages of ours than one look shows.
-const maxFullLooks = 10
 
 // fetch looks into the mailbox until the own message is there or it is time to end. Without an own message on its way it looks but once.
 func (run *loopRun) fetch(ctx context.Context, unsent bool) error {
@@ -21,6 +19,7 @@ func (run *loopRun) fetch(ctx context.Context, unsent bool) error {
 	if err != nil {
 		return err
 	}
+	run.r.Log.Debug("opening the mailbox", "protocol", run.p.box.Protocol, "server", target.String())
 	box, err := run.p.box.open(ctx, target, run.r.Draft())
 	if err != nil {
 		return err
@@ -29,21 +28,16 @@ func (run *loopRun) fetch(ctx context.Context, unsent bool) error {
 	opened := time.Now()
 	run.r.Phase(descLoop, "mailbox", opened.Sub(start))
 	end := run.end(ctx, opened)
-	for full := 0; ; {
+	for {
 		began := time.Now()
-		more, err := run.look(ctx, box)
-		if err != nil {
+		if err := run.look(ctx, box); err != nil {
 			return err
-		}
-		if full++; more && full < maxFullLooks {
-			continue
 		}
 		next := time.Now().Add(time.Duration(run.p.Poll))
 		if unsent || run.ownArrived || !next.Add(2*time.Since(began)).Before(end) || !pauseUntil(ctx, next) {
 			run.r.Phase(descLoop, "fetch", time.Since(opened))
 			return nil
 		}
-		full = 0
 	}
 }
 
@@ -71,21 +65,22 @@ func pauseUntil(ctx context.Context, t time.Time) bool {
 }
 
 // look matches what is in the mailbox with what is remembered, and deletes what is done with. What was found is stored before it is deleted: a
-// message may be found twice, but not be missed. more tells that another look would show what this one could not.
-func (run *loopRun) look(ctx context.Context, box mailbox) (more bool, err error) {
+// message may be found twice, but not be missed.
+func (run *loopRun) look(ctx context.Context, box mailbox) error {
 	found, whole, err := box.look(ctx)
 	if err != nil {
-		return false, err
+		return err
 	}
 	now := time.Now()
 	done := run.match(found, now)
-	ttl := time.Duration(run.p.TTL)
-	if !whole {
-		ttl *= 2 // it may be among those that are not shown yet
+	switch ttl := time.Duration(run.p.TTL); {
+	case whole:
+		run.lost = append(run.lost, run.ledger.overdue(now, ttl)...)
+	case len(done) == 0: // what is not shown will not be shown later either
+		run.lost = append(run.lost, run.ledger.overdue(now, 2*ttl)...)
 	}
-	run.lost = append(run.lost, run.ledger.overdue(now, ttl)...)
 	if err := run.ledger.save(); err != nil || len(done) == 0 {
-		return false, err
+		return err
 	}
 	removed, err := box.remove(ctx, done)
 	for _, m := range removed {
@@ -93,11 +88,8 @@ func (run *loopRun) look(ctx context.Context, box mailbox) (more bool, err error
 			run.ledger.settle(t, loopArrived)
 		}
 	}
-	if err != nil {
-		return false, err
-	}
 	run.r.Log.Debug("messages deleted", "messages", len(removed))
-	return !whole && len(removed) > 0, run.ledger.save()
+	return cmp.Or(err, run.ledger.save())
 }
 
 // read gives the token of a message that this loop sent to this mailbox.

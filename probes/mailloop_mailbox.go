@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"skywatch/internal/probe"
 )
@@ -21,8 +22,8 @@ const (
 
 // mailbox is where messages arrive, with a login that was accepted.
 type mailbox interface {
-	// look gives the messages that carry a token, whoever made it. whole tells whether these are all there are; otherwise more may turn up
-	// once these are removed.
+	// look gives the messages that carry a token, whoever made it; one that was given before need not be given again. whole tells whether
+	// these are all there are; otherwise more may turn up once these are removed.
 	look(ctx context.Context) (found []loopMessage, whole bool, err error)
 	// remove deletes messages that the last look gave, and tells which are gone for good: all, or as many as there was time for.
 	remove(ctx context.Context, messages []loopMessage) ([]loopMessage, error)
@@ -86,7 +87,7 @@ func (c *LoopMailbox) validate() error {
 	return nil
 }
 
-// ownLogin tells whether somebody else logs in here than the one who sends.
+// ownLogin tells whether an account is given here; otherwise it is that of the sending.
 func (c *LoopMailbox) ownLogin() bool { return c.wanted(probe.Target{}) }
 
 // open connects and logs in.
@@ -107,7 +108,7 @@ func (c *LoopMailbox) open(ctx context.Context, t probe.Target, r *probe.Recorde
 		client.close()
 		return nil, err
 	}
-	return &imapBox{client: client, config: c}, nil
+	return &imapBox{client: client, config: c, shown: make(map[string]bool)}, nil
 }
 
 // loopLogin is link.login where there must be one.
@@ -119,20 +120,22 @@ func loopLogin(l *link) (*login, error) {
 	return who, err
 }
 
-// imapBox is a mailbox of one or two folders.
+// imapBox is a mailbox of one or two folders. It shows each message once, and no more than maxMarked on a connection, however often it is
+// looked at: what stays in the mailbox shall not use up the bytes that a server may send.
 type imapBox struct {
 	client *imapClient
 	config *LoopMailbox
-	noJunk bool // whether there is no folder for unwanted mail
+	noJunk bool            // whether there is no folder for unwanted mail
+	shown  map[string]bool // by folder and UID
 }
 
-func (b *imapBox) look(ctx context.Context) (all []loopMessage, whole bool, err error) {
-	all, whole, err = b.lookInto(ctx, b.config.Folder, false)
+func (b *imapBox) look(context.Context) (all []loopMessage, whole bool, err error) {
+	all, whole, err = b.lookInto(b.config.Folder, false)
 	if err != nil || b.config.Junk == "" || b.noJunk {
 		return all, whole, err
 	}
-	junk, wholeJunk, err := b.lookInto(ctx, b.config.Junk, true)
-	if refusal := (*imapRefusal)(nil); errors.As(err, &refusal) {
+	junk, wholeJunk, err := b.lookInto(b.config.Junk, true)
+	if noSuchFolder(err) {
 		b.client.r.Log.Warn("no folder for junk", "folder", b.config.Junk, "err", err)
 		b.noJunk = true
 		return all, whole, nil
@@ -141,12 +144,24 @@ func (b *imapBox) look(ctx context.Context) (all []loopMessage, whole bool, err 
 }
 
 // lookInto selects a folder, anew each time, which is when a server tells of what has arrived.
-func (b *imapBox) lookInto(ctx context.Context, folder string, junk bool) ([]loopMessage, bool, error) {
+func (b *imapBox) lookInto(folder string, junk bool) ([]loopMessage, bool, error) {
 	if _, err := b.client.openFolder(folder, false); err != nil {
 		return nil, false, err
 	}
-	marked, err := b.client.marked(ctx)
-	return loopMessages(marked, junk), len(marked) < maxMarked, err
+	uids, err := b.client.markedUIDs()
+	if err != nil {
+		return nil, false, err
+	}
+	key := func(uid uint32) string { return fmt.Sprint(uid, folder) }
+	uids = slices.DeleteFunc(uids, func(uid uint32) bool { return b.shown[key(uid)] })
+	room := max(0, maxMarked-len(b.shown))
+	whole := len(uids) <= room
+	uids = uids[max(0, len(uids)-room):]
+	for _, uid := range uids {
+		b.shown[key(uid)] = true
+	}
+	marked, err := b.client.headers(uids)
+	return loopMessages(marked, junk), whole, err
 }
 
 func loopMessages(marked []markedMessage, junk bool) (all []loopMessage) {

@@ -21,14 +21,15 @@ type post struct {
 	inbox  []string // messages; "" = deleted
 	junk   []string
 	held   []string
-	taken  int  // messages that came by SMTP
-	hold   bool // whether what comes is held
-	toJunk bool // whether it goes to the folder for junk
-	twice  bool // whether each arrives twice
-	lose   bool // whether it is thrown away
-	refuse bool // whether RCPT is refused
-	mute   bool // whether messages are taken without a word
-	closed bool // whether the mailbox refuses all logins
+	taken  int    // messages that came by SMTP
+	hold   bool   // whether what comes is held
+	toJunk bool   // whether it goes to the folder for junk
+	twice  bool   // whether each arrives twice
+	lose   bool   // whether it is thrown away
+	refuse bool   // whether RCPT is refused
+	mute   bool   // whether messages are taken without a word
+	closed bool   // whether the mailbox refuses all logins
+	noJunk string // refusal of the folder for junk; "" = there is one
 }
 
 // set changes what the system does.
@@ -156,6 +157,10 @@ func (p *post) imap() probetest.Step {
 				say(c, tag+" NO [UNAVAILABLE] come back later with box-pw")
 			case strings.HasPrefix(command, "SELECT"):
 				folder = &p.inbox
+				if strings.Contains(command, "Junk") && p.noJunk != "" {
+					say(c, tag+" NO "+p.noJunk)
+					return true
+				}
 				if strings.Contains(command, "Junk") {
 					folder = &p.junk
 				}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -159,6 +160,52 @@ func TestMailloopOddities(t *testing.T) {
 	l.want("forged", 1, probe.ReasonNone, "sent 3, arrived 3, junk 1, duplicate 1, outstanding 0")
 	if inbox, _ := l.left(); inbox != 1 {
 		t.Errorf("%d messages left, want the forged one", inbox)
+	}
+}
+
+// TestMailloopBacklog: more messages than one probe looks at are worked off by several, and none is taken for lost meanwhile.
+func TestMailloopBacklog(t *testing.T) {
+	for _, protocol := range []string{mailboxIMAP, mailboxPOP3} {
+		l := newLoop(t, protocol, "")
+		signer, err := newMailSigner(l.env.Shared)
+		if err != nil {
+			t.Fatal(err)
+		}
+		book := openLedger(l.env.Store)
+		for i := range maxMarked + 50 {
+			token, _ := book.send(time.Now().Add(time.Duration(i)*time.Second - 3*time.Hour))
+			l.inbox = append(l.inbox, tokenHeader+": "+signer.sign("b@mail.test", token.String())+"\r\n\r\n")
+		}
+		if err := book.save(); err != nil {
+			t.Fatal(err)
+		}
+		l.want(protocol, 1, probe.ReasonNone, "sent 251, arrived 200, late 199, outstanding 51")
+		l.want(protocol, 1, probe.ReasonNone, "sent 252, arrived 252, late 250, outstanding 0")
+	}
+}
+
+// TestMailloopSharedLogin: an account that the mail server has just refused is not tried at the mailbox too.
+func TestMailloopSharedLogin(t *testing.T) {
+	for login, reached := range map[string]bool{"": false, ", username: b, password: box-pw": true} {
+		sent := probetest.Serve(t, append(smtpHello("AUTH PLAIN"), append(smtpSASL["PLAIN"], append([]probetest.Step{probetest.Send("535 5.7.8 no\r\n")}, smtpSays("QUIT", "")...)...)...)...)
+		fetched := probetest.Serve(t, probetest.Send("* OK ready\r\n"))
+		m := testModule(t, Options{}, "mailloop", fmt.Sprintf("{tls: none, ehlo: probe.test, from: a@b, to: b@c%s, mailbox: {tls: none, server: %q%s}}", smtpAccount, fetched.Addr, login))
+		res := runProbe(t, t.Context(), m, sent.Addr, long)
+		if res.Reason != probe.ReasonAuth || len(fetched.Accepted) > 0 != reached {
+			t.Errorf("%q: %s, mailbox reached %d times, want %v", login, res.Reason, len(fetched.Accepted), reached)
+		}
+	}
+}
+
+func TestMailloopWithoutJunkFolder(t *testing.T) {
+	l := newLoop(t, mailboxIMAP, "")
+	for i, refusal := range []string{"[NONEXISTENT] what?", "no such folder"} {
+		l.set(func(p *post) { p.noJunk = refusal })
+		l.want(refusal, 1, probe.ReasonNone, fmt.Sprintf("sent %d, arrived %[1]d, outstanding 0", i+1))
+	}
+	l.set(func(p *post) { p.noJunk = "[NOPERM] not for you" })
+	if res := l.want("not for us", 1, probe.ReasonResponse, "sent 3, arrived 2, outstanding 1"); !strings.Contains(res.Err, `refused with "NO [NOPERM] not for you", want it opened`) {
+		t.Error(res.Err)
 	}
 }
 

@@ -57,12 +57,15 @@ func findSASL(name string) *sasl {
 
 // authenticate is RFC 4954; without an account it does nothing.
 func (c *smtpClient) authenticate() error {
-	l, err := c.login()
-	if err != nil || l == nil {
-		return err
+	if !c.config.wanted(c.target) {
+		return nil
 	}
 	mechanism, err := c.mechanism()
 	if err != nil {
+		return err
+	}
+	l, err := c.login()
+	if err != nil || l == nil {
 		return err
 	}
 	reply, why, err := c.exchange(mechanism, l)

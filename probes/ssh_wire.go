@@ -14,9 +14,9 @@ import (
 	"net"
 	"os"
 	"strings"
-	"syscall"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"skywatch/internal/probe"
