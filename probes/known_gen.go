@@ -6,4 +6,4 @@
 package probes
 
 // generatedNames are the probers whose files are in this package, whatever the build tags.
-var generatedNames = []string{"dns", "ftp", "grpc", "http", "icmp", "mysql", "ssh", "tcp", "udp", "unix", "websocket"}
+var generatedNames = []string{"dns", "ftp", "grpc", "http", "icmp", "imap", "mailloop", "mysql", "pop3", "smtp", "ssh", "tcp", "udp", "unix", "websocket"}

@@ -41,6 +41,7 @@ type service struct {
 	plain, secured uint16 // standard ports, without and with TLS from the first byte
 	within         bool   // whether TLS always begins within the protocol, so that tlsImplicit is no other way than tlsStart
 	resume         bool   // whether further connections to the server may go on with the TLS session of the first
+	login          uint16 // instead of plain where a login is wanted; 0 = the same
 }
 
 // serviceDescs are the metrics that link sets, besides the phases.
@@ -94,8 +95,11 @@ func (c *ServiceConfig) Logins(t probe.Target) ([]probe.Login, error) {
 // address takes the target apart; without a port it is the standard one.
 func (c *ServiceConfig) address(ctx context.Context, t probe.Target) (host string, port uint16, err error) {
 	standard := c.ready.plain
-	if c.TLS == tlsImplicit {
+	switch {
+	case c.TLS == tlsImplicit:
 		standard = c.ready.secured
+	case c.ready.login != 0 && c.wanted(t):
+		standard = c.ready.login
 	}
 	return splitOptionalPort(ctx, t, t.Raw(), standard)
 }
@@ -108,7 +112,7 @@ type link struct {
 	server string   // host:port as asked for, for errors and logins
 	conn   net.Conn // under watch, with the deadline; TLS once there is any; no transcript
 	r      *probe.Recorder
-	desc   *probe.Desc // of the phases
+	desc   *probe.Desc // of the phases; nil = they are not measured
 	lap    time.Time   // when the last phase ended
 
 	sessions tls.ClientSessionCache // of this probe alone; nil = none is resumed
@@ -155,7 +159,9 @@ func (d dialer) reach(ctx context.Context, t probe.Target, host string, port uin
 // done ends a phase: what happened since the one before it.
 func (l *link) done(phase string) {
 	now := time.Now()
-	l.r.Phase(l.desc, phase, now.Sub(l.lap))
+	if l.desc != nil {
+		l.r.Phase(l.desc, phase, now.Sub(l.lap))
+	}
 	l.r.Log.Debug("phase done", "phase", phase, "took", now.Sub(l.lap))
 	l.lap = now
 }

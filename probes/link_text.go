@@ -10,6 +10,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"strconv"
 	"strings"
 
 	"skywatch/internal/probe"
@@ -21,12 +22,13 @@ const maxReplyLine = 5 << 10
 // textLink is a link on which both sides speak in lines.
 type textLink struct {
 	*link
-	talk *session
+	talk    *session
+	longest int // bytes of a line
 }
 
 // text begins to speak in lines on an open link.
 func (l *link) text() *textLink {
-	t := &textLink{link: l}
+	t := &textLink{link: l, longest: maxReplyLine}
 	t.talk = newSession(l.conn, l.server, l.r, t.handshake)
 	return t
 }
@@ -48,14 +50,45 @@ func (t *textLink) readLine(want string) (string, error) {
 		if errors.Is(err, io.EOF) {
 			return "", probe.Failf(probe.ReasonProtocol, "reading from %q: connection closed, want %s", t.server, want)
 		}
-		return "", s.readError(want, err)
+		return "", t.silence(s.readError(want, err))
 	}
-	if s.cut || len(s.line) > maxReplyLine || bytes.IndexByte(s.line, 0) >= 0 {
+	if s.cut || len(s.line) > t.longest || bytes.IndexByte(s.line, 0) >= 0 {
 		return "", probe.Failf(probe.ReasonProtocol, "reading from %q: got %s, want %s in a line of text of at most %d bytes",
-			t.server, t.r.Evidence(string(s.line)), want, maxReplyLine)
+			t.server, t.r.Evidence(string(s.line)), want, t.longest)
 	}
 	return string(s.line), nil
 }
+
+// silence adds to the error of a server that has not said a word yet what may be the cause: it waits for the handshake.
+func (t *textLink) silence(err error) error {
+	if t.talk.lines > 0 || t.config.TLS == tlsImplicit || probe.ReasonOf(err) != probe.ReasonTimeout {
+		return err
+	}
+	return probe.Failf(probe.ReasonTimeout, "%w: the server may wait for TLS, is tls: %s right for this port?", err, t.config.TLS)
+}
+
+// allowLines lets the server send lines of up to n bytes.
+func (t *textLink) allowLines(n int) { t.longest, t.talk.longest = n, max(n, maxLine) }
+
+// readBytes reads exactly n bytes of text, whatever line ends they have. want says what they should be, for the error.
+func (t *textLink) readBytes(n int, want string) (string, error) {
+	data := make([]byte, n)
+	got, err := io.ReadFull(t.talk.in, data)
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return "", probe.Failf(probe.ReasonProtocol, "reading from %q: connection closed after %d of %d bytes, want %s", t.server, got, n, want)
+	}
+	if err != nil {
+		t.talk.last, t.talk.line = t.talk.line, data[:got]
+		return "", t.talk.readError(want, err)
+	}
+	if bytes.IndexByte(data, 0) >= 0 {
+		return "", probe.Failf(probe.ReasonProtocol, "reading from %q: got %s, want %s without NUL bytes", t.server, t.r.Evidence(string(data)), want)
+	}
+	return string(data), nil
+}
+
+// hush leaves what the server says from now on out of the trace, or no longer: letters of others are not for those who read traces.
+func (t *textLink) hush(quiet bool) { t.talk.quiet = quiet }
 
 // say sends a line. A line end within it would be a second command, and is refused.
 func (t *textLink) say(line string) error {
@@ -64,3 +97,17 @@ func (t *textLink) say(line string) error {
 	}
 	return t.talk.write(line + "\r\n")
 }
+
+// maxBanner is the longest text that is kept of what a server says of itself, in bytes.
+const maxBanner = 256
+
+// shortBanner makes a text fit for a label.
+func shortBanner(text string) string {
+	return strings.ToValidUTF8(text[:min(len(text), maxBanner)], "")
+}
+
+// quotedServer names the server in an error that is put together.
+func (l *link) quotedServer() string { return strconv.Quote(l.server) }
+
+// close ends the connection, and the transcript with it.
+func (t *textLink) close() { t.talk.close() }

@@ -20,16 +20,23 @@ import (
 // maxLine is the longest line a session reads, without its end.
 const maxLine = 64<<10 - 1
 
-var errLongLine = fmt.Errorf("line longer than %d bytes", maxLine)
+// errLongLine is a line that goes on beyond what the session reads; the number is that of bytes.
+type errLongLine int
+
+func (e errLongLine) Error() string { return fmt.Sprintf("line longer than %d bytes", int(e)) }
 
 // session is a text connection on which a dialogue runs. All reading goes through one buffer, so nothing is lost between the steps.
 type session struct {
 	wire   net.Conn // what TLS starts on
-	conn   net.Conn // what is read and written, with transcript
+	plain  net.Conn // what is read and written, TLS or not
+	conn   net.Conn // the same with transcript
+	quiet  bool     // leaves the transcript out of what is read from now on
 	in     *bufio.Reader
 	r      *probe.Recorder
 	server string // for errors
 	secure func(ctx context.Context, wire net.Conn) (*tls.Conn, error)
+
+	longest int // bytes of a line without its end; newSession sets maxLine
 
 	line  []byte // the last line; what there is of it when reading failed
 	last  []byte // the one before
@@ -62,14 +69,24 @@ func converse(ctx context.Context, conn net.Conn, d dialogue, tlsFirst bool, tar
 
 // newSession starts on a connection; secure makes it a TLS one when a step asks for it.
 func newSession(conn net.Conn, server string, r *probe.Recorder, secure func(context.Context, net.Conn) (*tls.Conn, error)) *session {
-	s := &session{wire: conn, server: server, r: r, secure: secure}
+	s := &session{wire: conn, server: server, r: r, secure: secure, longest: maxLine}
 	s.talk(conn)
 	return s
 }
 
 func (s *session) talk(conn net.Conn) {
-	s.conn = s.r.Conn(conn)
-	s.in = bufio.NewReader(s.conn)
+	s.plain, s.conn = conn, s.r.Conn(conn)
+	s.in = bufio.NewReader(sessionReader{s})
+}
+
+// sessionReader is what a session's buffer is filled from.
+type sessionReader struct{ s *session }
+
+func (r sessionReader) Read(p []byte) (int, error) {
+	if r.s.quiet {
+		return r.s.plain.Read(p)
+	}
+	return r.s.conn.Read(p)
 }
 
 // run goes through a dialogue.
@@ -130,8 +147,8 @@ func (s *session) readLine() error {
 	for {
 		part, err := s.in.ReadSlice('\n')
 		s.line = append(s.line, part...)
-		if len(bytes.TrimSuffix(s.line, []byte("\n"))) > maxLine {
-			return errLongLine
+		if len(bytes.TrimSuffix(s.line, []byte("\n"))) > s.longest {
+			return errLongLine(s.longest)
 		}
 		if errors.Is(err, bufio.ErrBufferFull) {
 			continue

@@ -14,6 +14,17 @@ func TestMaskHidesEverySpelling(t *testing.T) {
 	if got := Mask("plain", "", "ab"); got != "plain" {
 		t.Errorf("Mask without a secret worth masking: %q, want the text itself", got)
 	}
+	for text, want := range map[string]string{
+		"abcabcdabc":     "<secret><secret><secret>", // the longest form first, nothing looked at twice
+		"ababc":          "ab<secret>",
+		"":               "",
+		"<secret> ecret": "<secret> ecret",
+		"xabcd":          "x<secret>",
+	} {
+		if got := Mask(text, "abc", "abcd"); got != want {
+			t.Errorf("masking %q: %q, want %q", text, got, want)
+		}
+	}
 }
 
 // TestMaskLines: a line of a private key is as secret as the whole.

@@ -26,6 +26,7 @@ type Recorder struct {
 
 	trace                *traceBuffer
 	store, cache, shared Store
+	number               int             // of the attempt, from 1
 	parent               *Recorder       // of a draft; nil otherwise
 	gate                 Gate            // nil = every secret may be sent
 	within               context.Context // of the attempt, for the gate
@@ -96,10 +97,15 @@ func (r *Recorder) Hide(secrets ...Secret) { r.trace.hide(secrets...) }
 // Evidence is like the function of this name, and masks the secrets of this run before it cuts, so that no half of one is left.
 func (r *Recorder) Evidence(s string) string { return Evidence(r.trace.mask(s)) }
 
+// Attempt tells which attempt of its run this is, from 1. A prober that must not do something once per attempt, such as to send a mail,
+// does it in the first one.
+func (r *Recorder) Attempt() int { return r.number }
+
 // Store is the memory of this module and target; never nil.
 func (r *Recorder) Store() Store { return r.store }
 
-// Cache is like Store but never written to disk: tokens, secrets. Never nil.
+// Cache is like Store but never written to disk: tokens, secrets. Never nil. Checks that use the same module at the same target share it,
+// and so do variants of the module: a key must say what the value was made of.
 func (r *Recorder) Cache() Store { return r.cache }
 
 // Shared is the one memory that all probes of this skywatch have in common, durable like Store; never nil. It is for what one module makes

@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -126,5 +127,19 @@ func TestSecretsOfTheRun(t *testing.T) {
 	res := Run(t.Context(), c, Env{})
 	if want := "logging in with https://user:<secret>@host/x and <secret> and <secret>"; res.Err != want || res.Target != "https://host/x" {
 		t.Errorf("err %q, target %q, want %q", res.Err, res.Target, want)
+	}
+}
+
+// TestRecorderAttempt: a prober knows whether its run has been tried before; so does a part of it.
+func TestRecorderAttempt(t *testing.T) {
+	var got []int
+	c := checkOf(fakeProber(func(_ context.Context, _ Target, r *Recorder) error {
+		got = append(got, r.Attempt(), r.Draft().Attempt())
+		return Failf(ReasonResponse, "no")
+	}))
+	c.Attempts = 2
+	Run(t.Context(), c, Env{})
+	if want := []int{1, 1, 2, 2}; !slices.Equal(got, want) {
+		t.Errorf("attempts %v, want %v", got, want)
 	}
 }

@@ -96,7 +96,7 @@ func Run(ctx context.Context, c Check, env Env) Result {
 
 // attempt makes one try and writes its outcome into res. It tells whether the prober still runs.
 func attempt(ctx context.Context, c Check, env Env, trace *traceBuffer, res *Result) (stray bool) {
-	r := &Recorder{trace: trace, store: env.Store, cache: env.Cache, shared: env.Shared, samples: make([]Sample, 0, 16), facts: make([]Fact, 0, 4)}
+	r := &Recorder{trace: trace, store: env.Store, cache: env.Cache, shared: env.Shared, number: res.Attempts, samples: make([]Sample, 0, 16), facts: make([]Fact, 0, 4)}
 	r.Log = slog.New(&traceHandler{recorder: r, next: env.Log})
 	start := time.Now()
 	within, cancel := context.WithDeadline(ctx, start.Add(c.Timeout))

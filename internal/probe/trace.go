@@ -6,6 +6,7 @@ package probe
 import (
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -99,7 +100,7 @@ type traceBuffer struct {
 	tailBytes int
 	dropped   int
 	secrets   []Secret
-	masker    *strings.Replacer
+	masker    *masker
 }
 
 func (b *traceBuffer) add(l Line) {
@@ -144,7 +145,7 @@ func (b *traceBuffer) hide(secrets ...Secret) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, secret := range secrets {
-		if secret != "" {
+		if secret != "" && !slices.Contains(b.secrets, secret) { // a masker is not cheap to make
 			b.secrets = append(b.secrets, secret)
 			b.masker = nil
 		}
@@ -162,7 +163,7 @@ func (b *traceBuffer) mask(s string) string {
 	if masker == nil {
 		return s
 	}
-	return masker.Replace(s)
+	return masker.replace(s)
 }
 
 func (b *traceBuffer) lines() []Line {

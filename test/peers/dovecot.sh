@@ -5,6 +5,8 @@
 # dovecot.sh start DIR IMAP IMAPS POP3 POP3S LMTP AUTH   Debian: dovecot-core dovecot-imapd dovecot-pop3d dovecot-lmtpd.  Run as root.
 # IMAP+STARTTLS, IMAPS, POP3+STLS, POP3S, LMTP and a SASL socket (for postfix.sh) on 127.0.0.1; Maildir under DIR/mail/USER/Maildir.
 # Users: watch@skywatch.test / Watch-pw1 and ops@skywatch.test / Ops-pw1.  PKI: $SKYWATCH_PKI or DIR/pki.
+# Logins: PLAIN, LOGIN, CRAM-MD5, APOP, and with DOVECOT_OAUTH2=URL also XOAUTH2: the URL is posted the token and answers in JSON with
+# {"active": true, "username": "watch@skywatch.test"} or {"active": false} (RFC 7662).  Mail for watch+Junk@skywatch.test goes into Junk.
 # DOVECOT_SSL=required refuses clear-text logins (LOGINDISABLED / no USER before STLS); DOVECOT_CERT=expired picks another leaf.
 . "${BASH_SOURCE[0]%/*}/lib.sh"
 [ "${1-}" = start ] && [ $# = 8 ] || die "usage: start DIR IMAP IMAPS POP3 POP3S LMTP AUTH"
@@ -13,6 +15,16 @@ dir=$(abs_dir "$2"); tls=${SKYWATCH_PKI:-$dir/pki}; pki "$tls"; cert=${DOVECOT_C
 mkdir -p "$dir/mail"; chown 5000:5000 "$dir/mail"
 [ -s "$dir/users" ] || printf '%s:{PLAIN}%s::::::\n' watch@skywatch.test Watch-pw1 ops@skywatch.test Ops-pw1 >"$dir/users"
 chown root:dovecot "$dir/users"; chmod 640 "$dir/users"
+mechanisms='plain login cram-md5 apop'; oauth2=
+if [ -n "${DOVECOT_OAUTH2-}" ]; then
+  printf '%s\n' "introspection_url = $DOVECOT_OAUTH2" 'introspection_mode = post' 'username_attribute = username' \
+    'active_attribute = active' 'active_value = true' >"$dir/oauth2.conf"
+  oauth2="passdb {
+  driver = oauth2
+  mechanisms = xoauth2 oauthbearer
+  args = $dir/oauth2.conf
+}"
+fi
 cat >"$dir/dovecot.conf" <<CONF
 base_dir = $dir/run
 state_dir = $dir/state
@@ -25,7 +37,7 @@ ssl_cert = <$tls/$cert.pem
 ssl_key = <$tls/$cert.key
 ssl_min_protocol = TLSv1.2
 disable_plaintext_auth = no
-auth_mechanisms = plain login cram-md5
+auth_mechanisms = $mechanisms${oauth2:+ xoauth2 oauthbearer}
 auth_failure_delay = 0
 login_greeting = skywatch test server ready.
 mail_location = maildir:~/Maildir
@@ -33,8 +45,13 @@ first_valid_uid = 5000
 mail_uid = 5000
 mail_gid = 5000
 mail_fsync = never
+mail_max_userip_connections = 0
+recipient_delimiter = +
+lmtp_save_to_detail_mailbox = yes
+$oauth2
 passdb {
   driver = passwd-file
+  mechanisms = $mechanisms none
   args = $dir/users
 }
 userdb {
@@ -43,6 +60,10 @@ userdb {
 }
 namespace inbox {
   inbox = yes
+  mailbox Junk {
+    auto = create
+    special_use = \\Junk
+  }
 }
 service imap-login {
   process_min_avail = 1

@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright The skywatch Authors
 #
-# postfix.sh start DIR SMTP SUBMISSION SMTPS LMTP AUTH    Debian: postfix.  Run as root.  Start dovecot.sh first (its LMTP and AUTH ports).
+# postfix.sh start DIR SMTP SUBMISSION SMTPS LMTP AUTH [NAME=VALUE...]    Debian: postfix.  Run as root.  Start dovecot.sh first (its LMTP
+# and AUTH ports).  NAME=VALUE are parameters that override those of main.cf here.
 # 127.0.0.1:SMTP (port-25 style, STARTTLS, no AUTH), :SUBMISSION (STARTTLS + AUTH required), :SMTPS (implicit TLS + AUTH).
-# Mail for skywatch.test goes by LMTP to Dovecot; everything else is refused, so nothing can leave the machine.  PKI: $SKYWATCH_PKI or DIR/pki.
+# Mail for skywatch.test (with a subaddress too) goes by LMTP to Dovecot; everything else is refused, so nothing can leave the machine.  PKI: $SKYWATCH_PKI or DIR/pki.
 . "${BASH_SOURCE[0]%/*}/lib.sh"
-[ "${1-}" = start ] && [ $# = 7 ] || die "usage: start DIR SMTP SUBMISSION SMTPS LMTP AUTH"
+[ "${1-}" = start ] && [ $# -ge 7 ] || die "usage: start DIR SMTP SUBMISSION SMTPS LMTP AUTH [NAME=VALUE...]"
 PATH=$PATH:/usr/sbin; need postfix openssl; am_root || die "run as root"
 dir=$(abs_dir "$2"); tls=${SKYWATCH_PKI:-$dir/pki}; pki "$tls"; cert=${POSTFIX_CERT:-srv}
 mkdir -p "$dir/etc" "$dir/spool" "$dir/data"; chown postfix "$dir/data"; : >>"$dir/postfix.log"
@@ -32,6 +33,7 @@ relay_domains =
 virtual_mailbox_domains = skywatch.test
 virtual_mailbox_maps = inline:{ watch@skywatch.test=1, ops@skywatch.test=1 }
 virtual_transport = lmtp:inet:127.0.0.1:$6
+recipient_delimiter = +
 smtpd_relay_restrictions = permit_sasl_authenticated, reject_unauth_destination
 smtpd_sasl_type = dovecot
 smtpd_sasl_path = inet:127.0.0.1:$7
@@ -45,6 +47,7 @@ smtpd_error_sleep_time = 0
 minimal_backoff_time = 5s
 queue_run_delay = 5s
 CF
+printf '%s\n' "${@:8}" >>"$dir/etc/main.cf"
 cat >"$dir/etc/master.cf" <<CF
 127.0.0.1:$3 inet n - n - - smtpd
 127.0.0.1:$4 inet n - n - - smtpd -o smtpd_tls_security_level=encrypt -o smtpd_sasl_auth_enable=yes -o smtpd_client_restrictions=permit_sasl_authenticated,reject -o syslog_name=postfix/submission

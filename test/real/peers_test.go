@@ -53,6 +53,7 @@ type server struct {
 	recipe string
 	ports  []int
 	more   []string // arguments after the ports
+	env    []string // what the recipe is told besides
 	ready  func() error
 }
 
@@ -68,7 +69,7 @@ func (s *server) start() {
 		args = append(args, strconv.Itoa(port))
 	}
 	cmd := exec.Command("bash", append(args, s.more...)...)
-	cmd.Env = append(os.Environ(), "SKYWATCH_PKI="+s.peers.pki())
+	cmd.Env = append(append(os.Environ(), "SKYWATCH_PKI="+s.peers.pki()), s.env...)
 	s.process = launch(s.peers.t, s.peers.dir, s.recipe, cmd)
 	eventually(s.peers.t, s.recipe, func() error {
 		select {

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The skywatch Authors
+
+package probes
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"skywatch/internal/probe"
+)
+
+// TestMailSigner shows that a signer knows its own tokens, and that a signature holds for one mailbox, one token and one key.
+func TestMailSigner(t *testing.T) {
+	store := new(probe.MemoryStore)
+	signer, err := newMailSigner(store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := newMailSigner(store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := newMailSigner(new(probe.MemoryStore))
+	if err != nil {
+		t.Fatal(err)
+	}
+	token := newToken()
+	value := signer.sign("Watch@example.org", token)
+	for _, mailbox := range []string{"Watch@example.org", "watch@EXAMPLE.org"} {
+		for _, text := range []string{value, " " + value + "\r\n", strings.Replace(value, " ", "  ", 1)} {
+			if got, ok := again.verify(mailbox, text); !ok || got != token {
+				t.Errorf("%q for %s gives %q, %t, want it known", text, mailbox, got, ok)
+			}
+		}
+	}
+	if _, ok := other.verify("watch@example.org", value); ok {
+		t.Error("a signer with another key knows the token, want it unknown")
+	}
+	bare, signature, _ := strings.Cut(value, " ")
+	for _, forged := range []string{
+		"", " ", bare, bare + " ", bare + " " + strings.Repeat("0", len(signature)), newToken() + " " + signature, bare + " " + signature[:62],
+		bare + " " + signature + "00", bare + " zz", signature + " " + bare, signer.sign("ops@example.org", token), signer.sign("", token),
+	} {
+		if got, ok := signer.verify("watch@example.org", forged); ok {
+			t.Errorf("%q is taken for the token %q, want it refused", forged, got)
+		}
+	}
+	if bare == newToken() {
+		t.Error("a token was made twice")
+	}
+}
+
+// fullStore takes nothing.
+type fullStore struct{ probe.MemoryStore }
+
+func (*fullStore) Put(string, []byte) error { return errors.New("disk full") }
+
+// TestMailSignerNeedsAStore: a key that is forgotten would make every message a foreign one.
+func TestMailSignerNeedsAStore(t *testing.T) {
+	_, err := newMailSigner(new(fullStore))
+	if want := "making the key of signed messages: disk full, want it stored"; err == nil || err.Error() != want || probe.ReasonOf(err) != probe.ReasonInternal {
+		t.Errorf("%v, want %s", err, want)
+	}
+	short := new(probe.MemoryStore)
+	if err := short.Put(mailSignerKey, []byte("short")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := newMailSigner(short); err != nil {
+		t.Fatal(err)
+	}
+	if key, _ := short.Get(mailSignerKey); len(key) != 32 {
+		t.Errorf("a key of %d bytes is kept, want a new one of 32", len(key))
+	}
+}
