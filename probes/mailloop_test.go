@@ -266,14 +266,17 @@ func TestMailloopLogins(t *testing.T) {
 	for section, want := range map[string]string{
 		`username: s, password: send-pw`: ":send-pw@mail.test:587 :send-pw@mail.test:143",
 		`username: s, password: send-pw, mailbox: {protocol: pop3, tls: tls, username: b, password: box-pw}`: ":send-pw@mail.test:587 :box-pw@mail.test:995",
-		`mailbox: {server: "box.test:1143", credential: c}`:                                                  "c:named-pw@box.test:1143",
-		`credential: c, mailbox: {server: box.test}`:                                                         "c:named-pw@mail.test:587 c:named-pw@box.test:143",
+		`mailbox: {server: "box.test:1143", credential: c}`:                                                  "c:named-pw@box.test:1143 fixed",
+		`credential: c, mailbox: {server: box.test}`:                                                         "c:named-pw@mail.test:587 c:named-pw@box.test:143 fixed",
 	} {
 		p := testModule(t, Options{Credentials: credentials}, "mailloop", "{from: a@b, to: b@c, "+section+"}").Prober.(*Mailloop)
 		logins, err := p.Logins(probe.NewTarget("mail.test"))
 		var got []string
 		for _, l := range logins {
 			got = append(got, l.Credential+":"+l.Secret.Reveal()+"@"+l.Address)
+			if l.Fixed {
+				got = append(got, "fixed")
+			}
 		}
 		if diff := cmp.Diff(want, strings.Join(got, " ")); diff != "" || err != nil {
 			t.Errorf("%s: %v (-want +got)\n%s", section, err, diff)
