@@ -64,6 +64,16 @@ func hearsHello(_ testing.TB, c *probetest.Conn) error {
 	return err
 }
 
+// TestSMTPSilence: a port on which the client has to begin with TLS says nothing, and the error says that.
+func TestSMTPSilence(t *testing.T) {
+	m := testModule(t, Options{}, "smtp", "{}")
+	res := runProbe(t, t.Context(), m, probetest.Serve(t, probetest.Silence()).Addr, short)
+	want := atServer(res, `reading from "SERVER": no more in time, got nothing, want a greeting of SMTP: a port on which TLS comes first is silent too, is tls: starttls right?`)
+	if res.Err != want || res.Reason != probe.ReasonTimeout {
+		t.Errorf("%s: %s, want %s", res.Reason, res.Err, want)
+	}
+}
+
 // TestSMTPUnsolicitedShutdown is a server that shuts down between two commands, which it may.
 func TestSMTPUnsolicitedShutdown(t *testing.T) {
 	res := probeSMTP(t, "tls: none", append([]probetest.Step{probetest.Send("220 hi\r\n"), probetest.Line("EHLO probe.test\r\n"),

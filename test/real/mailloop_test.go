@@ -101,10 +101,10 @@ func TestMailloopDelivers(t *testing.T) {
 		}
 	})
 	for protocol, port := range map[string]int{"imap": m.imap, "pop3": m.pop3} {
-		section := fmt.Sprintf(`{%s, from: watch@skywatch.test, to: watch@skywatch.test, %s, poll: 50ms, mailbox: {protocol: %s, server: %q, %s}}`,
-			watchAccount, m.trust(), protocol, local(port), m.trust())
+		section := fmt.Sprintf(`{credential: good, from: watch@skywatch.test, to: watch@skywatch.test, %s, poll: 50ms, mailbox: {protocol: %s, server: %q, %s}}`,
+			m.trust(), protocol, local(port), m.trust())
 		c := newCommand(t, m.dir, "  loop: {prober: mailloop, timeout: 10s, mailloop: "+section+"}\n  refused: {prober: mailloop, timeout: 10s, mailloop: "+
-			strings.Replace(section, "Watch-pw1", wrongPassword, 1)+"}\n", "watch@skywatch.test", "Watch-pw1")
+			strings.Replace(section, "good", "bad", 1)+"}\n", "watch@skywatch.test", "Watch-pw1")
 		o := c.want("loop", local(m.submission), "")
 		for _, metric := range []string{`probe_mailloop_messages{outcome="arrived"}`, "probe_mailloop_outstanding_messages", "probe_mailloop_in_junk"} {
 			if want := map[bool]float64{true: 1}[strings.Contains(metric, "arrived")]; o.Metrics[metric] != want {
