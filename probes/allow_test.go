@@ -7,16 +7,18 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
 
+	"go.yaml.in/yaml/v3"
 	"pgregory.net/rapid"
 
 	"skywatch/internal/probe"
 )
 
-// tricks are targets of a prober whose standard port is 143, and whether the patterns of TestTricksWithTargets let it log in there.
+// tricks are targets of a prober whose standard port is 143, and whether trickPatterns let it log in there.
 var tricks = map[string]bool{
 	"mail.example.org":                true,
 	"mail.example.org:143":            true,
@@ -110,12 +112,14 @@ var tricks = map[string]bool{
 	strings.Repeat("a", 300) + ":143": false,
 }
 
+// trickPatterns are what is allowed in the tests of tricks.
+var trickPatterns = []string{
+	"mail.example.org:143", "127.0.0.1:imap2", "[::1]:143", "*.inside.example:993", "any.example.org:*", "LOCALHOST:25", "box:25",
+	"xn--mnchen-3ya.example:143", "linuk.example:143",
+}
+
 func TestTricksWithTargets(t *testing.T) {
-	patterns := []string{
-		"mail.example.org:143", "127.0.0.1:imap2", "[::1]:143", "*.inside.example:993", "any.example.org:*", "LOCALHOST:25", "box:25",
-		"xn--mnchen-3ya.example:143", "linuk.example:143",
-	}
-	for _, pattern := range patterns {
+	for _, pattern := range trickPatterns {
 		if err := checkPattern(pattern); err != nil {
 			t.Error(err)
 		}
@@ -127,12 +131,42 @@ func TestTricksWithTargets(t *testing.T) {
 	}
 	for text, want := range tricks {
 		logins, err := p.Logins(probe.NewTarget(text))
-		got := err == nil && len(logins) == 1 && Allowed(patterns, logins[0].Address)
+		got := err == nil && len(logins) == 1 && Allowed(trickPatterns, logins[0].Address)
 		if got != want {
 			t.Errorf("target %q: allowed %v, want %v (%v, %v)", text, got, want, logins, err)
 		}
 	}
 }
+
+// needed are keys without which a prober that logs in is not valid.
+var needed = map[string]string{"mailloop": "from: a@example.org, to: b@example.org", "ssh": "host_key: any"}
+
+// TestTricksWithEveryService: all probers that log in read a target as the table says, wherever it has a port.
+func TestTricksWithEveryService(t *testing.T) {
+	for _, name := range Names() {
+		p := registered[name].factory(Options{})
+		service, ok := p.(Service)
+		if !ok || name == "http" {
+			continue // http reads URLs, and has tests of its own
+		}
+		if err := yaml.Unmarshal([]byte("{username: nora, password: canary, "+needed[name]+"}"), p); err != nil {
+			t.Fatal(err)
+		}
+		if err := p.Validate(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		for text, want := range tricks {
+			logins, err := service.Logins(probe.NewTarget(text))
+			got := err == nil && len(logins) > 0 && Allowed(trickPatterns, logins[0].Address)
+			if got && !want || want && !got && withPort.MatchString(text) {
+				t.Errorf("%s: target %q: allowed %v, want %v (%v, %v)", name, text, got, want, logins, err)
+			}
+		}
+	}
+}
+
+// withPort are targets with a port; each prober completes others with its own.
+var withPort = regexp.MustCompile(`([^:]|]):\w+$`)
 
 func TestPatterns(t *testing.T) {
 	for pattern, want := range map[string]string{

@@ -43,7 +43,7 @@ func TestInvalidCredentials(t *testing.T) {
 		strings.TrimSuffix(strings.Repeat("{name: a%d, password: x}, ", maxCredentials+1), ", "): `1001 credentials, want at most 1000`,
 	} {
 		if strings.Contains(text, "%d") {
-			text = countedOff(text)
+			text = withNumbers(text)
 		}
 		var c Credentials
 		if err := yaml.Unmarshal([]byte("["+text+"]"), &c); err != nil {
@@ -55,7 +55,7 @@ func TestInvalidCredentials(t *testing.T) {
 	}
 }
 
-func countedOff(text string) string {
+func withNumbers(text string) string {
 	var numbers []any
 	for i := range strings.Count(text, "%d") {
 		numbers = append(numbers, i)

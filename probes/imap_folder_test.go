@@ -35,11 +35,14 @@ func fetched(number, uid int, token string) string {
 		number, uid, len(header), strings.ReplaceAll(header, "\r\n", "\n< "), len(date), strings.ReplaceAll(date, "\r\n", "\n< "))
 }
 
+// folderCase is a dialogue and the metrics it ends with.
+type folderCase struct {
+	dialogueCase
+	values map[string]float64
+}
+
 func TestIMAPFolder(t *testing.T) {
-	for _, test := range []struct {
-		dialogueCase
-		values map[string]float64
-	}{
+	for _, test := range []folderCase{
 		{dialogueCase{"search by ESEARCH", `{tls: none, username: u, password: Secret-1, folder: 'Übung & Co', search: 'SUBJECT "x"', max_messages: 7}`, imapIn(" ESEARCH") + `
 			> s2 EXAMINE "&ANw-bung &- Co"
 			< * 9 exists
@@ -62,6 +65,19 @@ func TestIMAPFolder(t *testing.T) {
 		{dialogueCase{"too many messages", `{tls: none, username: u, password: Secret-1, max_messages: 0}`, imapIn("") +
 			"> s2 EXAMINE \"INBOX\"\n< * 3 EXISTS\n< s2 OK opened\n" + imapOut(3), nil, probe.ReasonResponse,
 			`counting messages in folder "INBOX" on "SERVER": found 3, want at most 0`}, nil},
+		{dialogueCase{"no such folder", imapLogin, imapIn("") + "> s2 EXAMINE \"INBOX\"\n< s2 NO [NONEXISTENT] unknown", nil, probe.ReasonResponse,
+			`opening folder "INBOX" on "SERVER": refused with "NO [NONEXISTENT] unknown", want it opened`}, map[string]float64{"probe_imap_messages": -1}},
+		{dialogueCase{"read-only folder", `{tls: none, username: u, password: Secret-1, delete: all}`, imapIn("") + "> s2 SELECT \"INBOX\"\n< * 1 EXISTS\n< s2 OK [READ-ONLY] opened", nil, probe.ReasonResponse,
+			`opening folder "INBOX" on "SERVER": found it read-only, want to delete in it`}, nil},
+		{dialogueCase{"unknown keys", `{tls: none, username: u, password: Secret-1, search: NONSENSE}`, imapIn("") + "> s2 EXAMINE \"INBOX\"\n< * 1 EXISTS\n< s2 OK opened\n> s3 UID SEARCH NONSENSE\n< s3 BAD unknown key", nil, probe.ReasonResponse,
+			`searching folder "INBOX" on "SERVER": refused with "BAD unknown key", want it done`}, nil},
+	} {
+		t.Run(test.name, func(t *testing.T) { wantValues(t, test.run(t, "imap"), test.values) })
+	}
+}
+
+func TestIMAPDelete(t *testing.T) {
+	for _, test := range []folderCase{
 		{dialogueCase{"own messages", `{tls: none, username: u, password: Secret-1, delete: own}`, imapIn(" UIDPLUS") + imapOpen + `
 			> s3 UID SEARCH HEADER X-Skywatch-Token ""
 			< * SEARCH 9 7 8
@@ -112,12 +128,6 @@ func TestIMAPFolder(t *testing.T) {
 			< s4 OK stored
 			> s5 EXPUNGE
 			< s5 OK gone` + "\n" + imapOut(6), nil, 0, ""}, map[string]float64{"probe_imap_deleted_messages": 4}},
-		{dialogueCase{"no such folder", imapLogin, imapIn("") + "> s2 EXAMINE \"INBOX\"\n< s2 NO [NONEXISTENT] unknown", nil, probe.ReasonResponse,
-			`opening folder "INBOX" on "SERVER": refused with "NO [NONEXISTENT] unknown", want it opened`}, map[string]float64{"probe_imap_messages": -1}},
-		{dialogueCase{"read-only folder", `{tls: none, username: u, password: Secret-1, delete: all}`, imapIn("") + "> s2 SELECT \"INBOX\"\n< * 1 EXISTS\n< s2 OK [READ-ONLY] opened", nil, probe.ReasonResponse,
-			`opening folder "INBOX" on "SERVER": found it read-only, want to delete in it`}, nil},
-		{dialogueCase{"unknown keys", `{tls: none, username: u, password: Secret-1, search: NONSENSE}`, imapIn("") + "> s2 EXAMINE \"INBOX\"\n< * 1 EXISTS\n< s2 OK opened\n> s3 UID SEARCH NONSENSE\n< s3 BAD unknown key", nil, probe.ReasonResponse,
-			`searching folder "INBOX" on "SERVER": refused with "BAD unknown key", want it done`}, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) { wantValues(t, test.run(t, "imap"), test.values) })
 	}

@@ -39,9 +39,9 @@ type service struct {
 	options        Options
 	dialer         dialer
 	plain, secured uint16 // standard ports, without and with TLS from the first byte
-	login          uint16 // instead of plain where a login is wanted; 0 = the same
 	within         bool   // whether TLS always begins within the protocol, so that tlsImplicit is no other way than tlsStart
 	resume         bool   // whether further connections to the server may go on with the TLS session of the first
+	login          uint16 // instead of plain where a login is wanted; 0 = the same
 }
 
 // serviceDescs are the metrics that link sets, besides the phases.

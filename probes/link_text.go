@@ -50,13 +50,21 @@ func (t *textLink) readLine(want string) (string, error) {
 		if errors.Is(err, io.EOF) {
 			return "", probe.Failf(probe.ReasonProtocol, "reading from %q: connection closed, want %s", t.server, want)
 		}
-		return "", s.readError(want, err)
+		return "", t.silence(s.readError(want, err))
 	}
 	if s.cut || len(s.line) > t.longest || bytes.IndexByte(s.line, 0) >= 0 {
 		return "", probe.Failf(probe.ReasonProtocol, "reading from %q: got %s, want %s in a line of text of at most %d bytes",
 			t.server, t.r.Evidence(string(s.line)), want, t.longest)
 	}
 	return string(s.line), nil
+}
+
+// silence adds to the error of a server that has not said a word yet what may be the cause: it waits for the handshake.
+func (t *textLink) silence(err error) error {
+	if t.talk.lines > 0 || t.config.TLS == tlsImplicit || probe.ReasonOf(err) != probe.ReasonTimeout {
+		return err
+	}
+	return probe.Failf(probe.ReasonTimeout, "%w: the server may wait for TLS, is tls: %s right for this port?", err, t.config.TLS)
 }
 
 // allowLines lets the server send lines of up to n bytes.

@@ -59,7 +59,7 @@ func TestFetched(t *testing.T) {
 
 // cannedLink is a link whose peer has said everything already.
 func cannedLink(said []byte, r *probe.Recorder) *textLink {
-	return (&link{server: "peer", conn: canned{in: bytes.NewReader(said)}, r: r}).text()
+	return (&link{config: new(ServiceConfig), server: "peer", conn: canned{in: bytes.NewReader(said)}, r: r}).text()
 }
 
 // wantBlamed tells that a peer with arbitrary bytes is blamed, or nobody is.

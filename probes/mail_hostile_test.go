@@ -8,6 +8,7 @@ package probes
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"skywatch/internal/probe"
 	"skywatch/internal/probetest"
@@ -127,4 +128,20 @@ func TestMailStartTLS(t *testing.T) {
 func hello(_ testing.TB, c *probetest.Conn) error {
 	_, err := c.In.Peek(1)
 	return err
+}
+
+// TestMailWrongPort shows what an admin reads who took the port of the other form of TLS.
+func TestMailWrongPort(t *testing.T) {
+	silent := probetest.Serve(t, probetest.Silence())
+	clear := probetest.Serve(t, probetest.Send("* OK ready\r\n"))
+	for _, test := range []struct{ form, server, err string }{
+		{"starttls", silent.Addr, `reading from "SERVER": no more in time, got nothing, want a greeting: the server may wait for TLS, is tls: starttls right for this port?`},
+		{"tls", clear.Addr, `TLS handshake with "SERVER": first record does not look like a TLS handshake, want a verified connection: the server does not speak TLS here, is tls: tls right for this port?`},
+	} {
+		timeout := map[string]time.Duration{"starttls": short, "tls": long}[test.form]
+		res := runProbe(t, t.Context(), testModule(t, Options{}, "imap", "{tls: "+test.form+"}"), test.server, timeout)
+		if got := strings.ReplaceAll(res.Err, test.server, "SERVER"); got != test.err {
+			t.Errorf("tls: %s gives\n %s, want\n %s", test.form, got, test.err)
+		}
+	}
 }

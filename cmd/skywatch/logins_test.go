@@ -241,7 +241,7 @@ func TestCommandsAreToldHow(t *testing.T) {
 	target := probe.NewTarget("mail.example.org")
 	for want, refused := range map[string]*probe.Refused{
 		`probing with module "m": credential "c" is not allowed for target "mail.example.org"` + "\n" +
-			`  hint: name "mail.example.org:143" under allow of the credential, or configure a check that uses it there`: {
+			`  hint: to allow it, name "mail.example.org:143" under allow of an entry of credentials, or configure a check that sends it there`: {
 			Cause: probe.RefusedTarget, Text: `Credential "c" is not allowed for target "mail.example.org"`, Address: "mail.example.org:143"},
 		`probing with module "m": unknown credential "c"`: {Cause: probe.RefusedRequest, Text: `Unknown credential "c"`},
 	} {

@@ -90,7 +90,7 @@ func notPermitted(m *probe.Module, err error) error {
 	text := err.Error()
 	said := fmt.Errorf("probing with module %q: %s", m.Name, strings.ToLower(text[:1])+text[1:])
 	if refused := new(probe.Refused); errors.As(err, &refused) && refused.Address != "" {
-		return hint(said, fmt.Sprintf("name %q under allow of the credential, or configure a check that uses it there", refused.Address))
+		return hint(said, fmt.Sprintf("to allow it, name %q under allow of an entry of credentials, or configure a check that sends it there", refused.Address))
 	}
 	return said
 }

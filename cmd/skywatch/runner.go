@@ -66,12 +66,12 @@ func (r *runner) check(ctx context.Context, c probe.Check, ended func()) probe.R
 
 // target runs a check at one target. What its prober remembers belongs to check and target.
 func (r *runner) target(ctx context.Context, c probe.Check, ended func()) probe.Result {
-	p := pair{c.Name + "\n" + c.Module.Name, c.Target.String(), c.Target.Credential} // not by the module alone: one check may vary what another takes as it is
+	p := pair{c.Module.Name, c.Target.String(), c.Target.Credential}
 	var store probe.Store
 	if r.durable != nil {
 		store = r.durable(c.Name, p.target) // by the name, so that it outlives a change of the module
 	} else {
-		store = r.checks.of(p)
+		store = r.checks.of(pair{c.Name, p.target, ""})
 	}
 	env := r.env(c, store, r.checkCache.of(p), ended)
 	if hold := r.enter(&c, &env); hold != nil {

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -80,6 +81,42 @@ func TestChecksRememberByTheirNames(t *testing.T) {
 	r.check(t.Context(), countingCheck("Shop", "user:secret@a"), func() { ended++ })
 	if !slices.Equal(asked, []string{" ", "Shop a"}) || ended != 1 {
 		t.Errorf("durable memories %q, ended %d times, want the shared one, [Shop a] and 1", asked, ended)
+	}
+}
+
+// TestTargetsRememberSingly: each target of a check with many has memories of its own, apart from those of another check's same target.
+func TestTargetsRememberSingly(t *testing.T) {
+	stores := make(map[string]*probe.MemoryStore)
+	var mu sync.Mutex
+	r := newRunner(slog.New(slog.DiscardHandler), func(check, target string) probe.Store {
+		mu.Lock()
+		defer mu.Unlock()
+		key := check + " " + target
+		if stores[key] == nil {
+			stores[key] = new(probe.MemoryStore)
+		}
+		return stores[key]
+	})
+	shops := func(name string) probe.Check {
+		c := countingCheck(name, "")
+		for _, target := range []string{"a", "b"} {
+			c.Parts = append(c.Parts, probe.Part{Module: c.Module, Target: probe.NewTarget(target)})
+		}
+		return c
+	}
+	for i, want := range []string{"", "+", "++"} {
+		ended := 0
+		got := r.check(t.Context(), shops("Shops"), func() { ended++ })
+		all := make(map[string]string)
+		for _, f := range got.Facts {
+			all[f.Key] = f.Value
+		}
+		if all["a store"] != want || all["b store"] != want || all["a cache"] != want || all["b cache"] != want || ended != 1 {
+			t.Errorf("round %d remembered %q, ended %d times, want %q everywhere and 1", i, all, ended, want)
+		}
+	}
+	if got := r.check(t.Context(), shops("Others"), nil).Facts; len(got) != 4 || got[0].Value+got[1].Value+got[2].Value+got[3].Value != "" {
+		t.Errorf("another check remembered %q, want nothing", got)
 	}
 }
 

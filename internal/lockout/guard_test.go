@@ -278,6 +278,26 @@ func TestWaitingEnds(t *testing.T) {
 	})
 }
 
+// TestAnAttemptDoesNotWaitForItself: a login that was cut off leaves its place to the next one of the same attempt.
+func TestAnAttemptDoesNotWaitForItself(t *testing.T) {
+	config := DefaultConfig()
+	config.Max = 1
+	f, s := newFixture(config), &server{secret: "right"}
+	pass, _ := f.Begin(probe.Check{Module: &probe.Module{Name: "imap"}, Origin: probe.OriginSchedule}, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	for range 3 {
+		if err := pass.Enter(ctx, login("right")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cancel()
+	pass.Verdict(login("right"), true)
+	pass.End()
+	if err := f.check(s, "right"); err != nil {
+		t.Errorf("afterwards: %v", err)
+	}
+}
+
 func TestClockSetBack(t *testing.T) {
 	now := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 	f, s := newFixture(DefaultConfig()), &server{secret: "right"}

@@ -68,7 +68,7 @@ func (p *Pass) Enter(ctx context.Context, l probe.Login) error {
 	a := p.account(l)
 	p.note(a)
 	hold := p.guard.look(a, l.Secret, p.origin)
-	for hold == nil {
+	for hold == nil && !p.opened(a) {
 		var freed <-chan struct{}
 		if freed, hold = p.guard.take(a, p.origin); freed == nil {
 			break
@@ -85,8 +85,17 @@ func (p *Pass) Enter(ctx context.Context, l probe.Login) error {
 		p.hold = hold
 		return probe.Failf(probe.ReasonAuth, "%w", hold)
 	}
-	p.open = append(p.open, a)
+	if !slices.Contains(p.open, a) {
+		p.open = append(p.open, a)
+	}
 	return nil
+}
+
+// opened tells whether the attempt has a login of the account that was not judged: it came to nothing, and the next one takes its place.
+func (p *Pass) opened(a account) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Contains(p.open, a)
 }
 
 // take begins a login. When others must end first, freed is closed when it is worth asking again.

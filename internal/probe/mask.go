@@ -4,6 +4,7 @@
 package probe
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/hex"
 	"net/url"
@@ -65,8 +66,8 @@ func maskLines(secret string) (forms []string) {
 // masker replaces the spellings of secrets. It is made for each run, so it is cheap to make; strings.Replacer takes tens of KiB for one
 // password.
 type masker struct {
-	forms  []string  // longest first
-	begins [256]bool // whether a form begins with a byte
+	forms []string    // by their first byte, and the longest first
+	start [257]uint32 // where the forms with a first byte begin in forms; those with the next one end them
 }
 
 // newMasker knows the spellings of some secrets; nil = there are none.
@@ -79,30 +80,40 @@ func newMasker(secrets []Secret) *masker {
 	if len(m.forms) == 0 {
 		return nil
 	}
-	slices.SortStableFunc(m.forms, func(a, b string) int { return len(b) - len(a) })
+	slices.SortStableFunc(m.forms, func(a, b string) int { return cmp.Or(int(a[0])-int(b[0]), len(b)-len(a)) })
 	for _, form := range m.forms {
-		m.begins[form[0]] = true
+		m.start[int(form[0])+1]++
+	}
+	for i := range 256 {
+		m.start[i+1] += m.start[i]
 	}
 	return m
+}
+
+// at gives the length of the longest spelling that s begins with; 0 = none.
+func (m *masker) at(s string) int {
+	for _, form := range m.forms[m.start[s[0]]:m.start[int(s[0])+1]] {
+		if strings.HasPrefix(s, form) {
+			return len(form)
+		}
+	}
+	return 0
 }
 
 // replace puts secretText in the place of every spelling, of the longest one where several begin.
 func (m *masker) replace(s string) string {
 	var out strings.Builder
 	done := 0
-	for i := 0; i < len(s); i++ {
-		if !m.begins[s[i]] {
+	for i := 0; i < len(s); {
+		n := m.at(s[i:])
+		if n == 0 {
+			i++
 			continue
 		}
-		for _, form := range m.forms {
-			if strings.HasPrefix(s[i:], form) {
-				out.WriteString(s[done:i])
-				out.WriteString(secretText)
-				done = i + len(form)
-				i = done - 1
-				break
-			}
-		}
+		out.WriteString(s[done:i])
+		out.WriteString(secretText)
+		i += n
+		done = i
 	}
 	if done == 0 {
 		return s

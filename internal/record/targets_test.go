@@ -70,7 +70,7 @@ func TestFailing(t *testing.T) {
 	if diff := cmp.Diff([]string{"c:80", "b:80"}, joined.New); diff != "" || joined.Was != start.Is || len(joined.Recovered) != 1 {
 		t.Errorf("joined: %+v", joined)
 	}
-	if back := FailingOf(second, first, many("DUU")).After(shift); !back.Unchanged() || back.New != nil && len(back.New) > 0 || len(back.Recovered) > 0 {
+	if back := FailingOf(second, first, many("DUU")).After(shift); !back.Unchanged() || len(back.New) > 0 || len(back.Recovered) > 0 {
 		t.Errorf("there and back: %+v, want no change", back)
 	}
 	if next.After(nil) != next || next.After(start) != next {

@@ -8,6 +8,7 @@ package real
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -35,24 +36,36 @@ type outcome struct {
 
 // command runs probes of the real binary with a configuration of its own.
 type command struct {
-	t    *testing.T
-	path string
+	t           *testing.T
+	dir, config string
 }
 
 // newCommand writes the configuration: the modules (YAML, the content of `modules:`), and the credentials good and bad for loopback.
 func newCommand(t *testing.T, dir, modules, username, password string) *command {
 	t.Helper()
-	c := &command{t: t, path: filepath.Join(dir, "probe.yml")}
 	credential := "- {name: %s, username: %q, password: %q, allow: ['localhost:*', '127.0.0.1:*']}\n"
-	writeFile(t, c.path, "modules:\n"+modules+"\ncredentials:\n"+
-		fmt.Sprintf(credential, "good", username, password)+fmt.Sprintf(credential, "bad", username, wrongPassword))
-	return c
+	return &command{t: t, dir: dir, config: "modules:\n" + modules + "\ncredentials:\n" +
+		fmt.Sprintf(credential, "good", username, password) + fmt.Sprintf(credential, "bad", username, wrongPassword)}
+}
+
+// file writes the configuration for a probe: with a check, so that secrets which are written in the module may go to the target.
+func (c *command) file(module, target string) string {
+	c.t.Helper()
+	f, err := os.CreateTemp(c.dir, "probe-*.yml")
+	if err == nil {
+		_, err = fmt.Fprintf(f, "%s\nchecks: [{name: Probe, module: %q, target: %q}]\n", c.config, module, target)
+		err = errors.Join(err, f.Close())
+	}
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return f.Name()
 }
 
 // probe makes one attempt.
 func (c *command) probe(module, target string) outcome {
 	c.t.Helper()
-	cmd := exec.Command(os.Getenv("SKYWATCH_BIN"), "--config.file="+c.path, "probe", "--output=json", module, target)
+	cmd := exec.Command(os.Getenv("SKYWATCH_BIN"), "--config.file="+c.file(module, target), "probe", "--output=json", module, target)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	cmd.Run() // the exit status repeats the verdict

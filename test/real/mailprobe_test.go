@@ -51,28 +51,20 @@ func TestMailMechanisms(t *testing.T) {
 	p := newPeers(t)
 	m := p.mailServer("DOVECOT_OAUTH2=" + introspection(t).URL + "/introspect")
 	ca := fmt.Sprintf("tls_config: {ca_file: %q}", filepath.Join(p.pki(), "ca.pem"))
-	var modules strings.Builder
-	add := func(name, prober, auth, password string) {
-		fmt.Fprintf(&modules, "  %s: {prober: %s, timeout: 20s, %s: {auth: %s, username: %s, password: %q, %s}}\n", name, prober, prober, auth, mailUser, password, ca)
-	}
-	ways := []struct {
+	for _, way := range []struct {
 		prober, auth, password string
 		port                   int
 	}{
 		{"imap", "login", mailPassword, m.imap}, {"imap", "plain", mailPassword, m.imap}, {"imap", "cram-md5", mailPassword, m.imap},
 		{"imap", "xoauth2", goodToken, m.imap}, {"pop3", "user", mailPassword, m.pop3}, {"pop3", "apop", mailPassword, m.pop3},
-	}
-	for _, w := range ways {
-		add(w.prober+"_"+w.auth, w.prober, w.auth, w.password)
-		add(w.prober+"_"+w.auth+"_bad", w.prober, w.auth, wrongPassword)
-	}
-	c := newCommand(t, p.dir, modules.String(), mailUser, mailPassword)
-	for _, w := range ways {
-		good := c.want(w.prober+"_"+w.auth, local(w.port), "")
-		bad := c.want(w.prober+"_"+w.auth+"_bad", local(w.port), "auth")
-		for _, o := range []outcome{good, bad} {
-			if strings.Contains(o.Trace+o.Error, w.password) {
-				t.Errorf("%s %s shows the secret:\n%s\n%s", w.prober, w.auth, o.Error, o.Trace)
+	} {
+		module := func(credential string) string {
+			return fmt.Sprintf("  %s: {prober: %s, timeout: 20s, %s: {auth: %s, credential: %s, %s}}\n", credential, way.prober, way.prober, way.auth, credential, ca)
+		}
+		c := newCommand(t, p.dir, module("good")+module("bad"), mailUser, way.password)
+		for module, reason := range map[string]string{"good": "", "bad": "auth"} {
+			if o := c.want(module, local(way.port), reason); strings.Contains(o.Trace+o.Error, way.password) {
+				t.Errorf("%s %s shows the secret:\n%s\n%s", way.prober, way.auth, o.Error, o.Trace)
 			}
 		}
 	}
@@ -82,7 +74,7 @@ func TestMailMechanisms(t *testing.T) {
 func TestMailLoginDisabled(t *testing.T) {
 	p := newPeers(t)
 	m := p.mailServer("DOVECOT_SSL=required")
-	section := fmt.Sprintf("{tls: none, source_ip_address: 127.0.0.2, username: %s, password: %s}", mailUser, mailPassword)
+	const section = "{tls: none, source_ip_address: 127.0.0.2, credential: good}"
 	c := newCommand(t, p.dir, "  imap: {prober: imap, timeout: 20s, imap: "+section+"}\n  pop3: {prober: pop3, timeout: 20s, pop3: "+section+"}\n", mailUser, mailPassword)
 	for module, want := range map[string]struct {
 		port int
