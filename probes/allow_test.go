@@ -139,7 +139,7 @@ func TestTricksWithTargets(t *testing.T) {
 }
 
 // needed are keys without which a prober that logs in is not valid.
-var needed = map[string]string{"mailloop": "from: a@example.org, to: b@example.org", "ssh": "host_key: any"}
+var needed = map[string]string{"mailloop": "from: a@example.org, to: b@example.org", "mysql": "mode: ping", "ssh": "host_key: any"}
 
 // TestTricksWithEveryService: all probers that log in read a target as the table says, wherever it has a port.
 func TestTricksWithEveryService(t *testing.T) {

@@ -112,6 +112,9 @@ func (p *httpProbe) freshToken(ctx context.Context, l *login, userAgent string) 
 	if err := *p.keystone.refused; err != nil {
 		return "", err
 	}
+	if err := p.r.Entering(l.Login); err != nil {
+		return "", err
+	}
 	start := time.Now()
 	issued, err := p.askKeystone(ctx, l, userAgent)
 	if err != nil {

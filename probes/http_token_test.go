@@ -301,3 +301,19 @@ func parsed(t *testing.T, text string) *url.URL {
 	}
 	return u
 }
+
+// TestTokenIsBehindTheGate: while logins are paused Keystone is not asked, and a token that is kept does for the probe.
+func TestTokenIsBehindTheGate(t *testing.T) {
+	k := newKeystone(t)
+	s := newGuarded(t, k)
+	m := httpModule(t, k.keys(), Options{})
+	cache, gate := new(probe.MemoryStore), new(shutGate)
+	c := probe.Check{Module: m, Target: probe.NewTarget(s.URL), Timeout: long}
+	if res := probe.Run(t.Context(), c, probe.Env{Cache: cache, Gate: gate}); res.Reason != probe.ReasonAuth || len(k.requests()) != 0 || s.asked.Load() != 0 {
+		t.Errorf("%s: %s, want it held up before anybody was asked", res.Reason, res.Err)
+	}
+	wantOutcome(t, remember(t, m, c.Target, cache), probe.ReasonNone, "", "")
+	if res := probe.Run(t.Context(), c, probe.Env{Cache: cache, Gate: gate}); !res.Success() || len(gate.asked) != 1 || !gate.asked[0].Fixed {
+		t.Errorf("%s: %s, asked for %v, want it done with the token", res.Reason, res.Err, gate.asked)
+	}
+}

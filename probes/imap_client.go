@@ -7,6 +7,7 @@ package probes
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -122,6 +123,13 @@ type imapRefusal struct {
 }
 
 func (e *imapRefusal) Error() string { return "refused with " + e.shown }
+
+// noSuchFolder tells whether an error is that of a folder that does not exist (RFC 5530), or that of a refusal of a server that gives no
+// response codes.
+func noSuchFolder(err error) bool {
+	var refusal *imapRefusal
+	return errors.As(err, &refusal) && slices.Contains([]string{"", "NONEXISTENT", "TRYCREATE"}, refusal.status.code)
+}
 
 // must sends a command that is to succeed. doing begins the error, want ends it. each is as in reply.
 func (c *imapClient) must(doing, text, want string, each func(imapResponse) error) (imapStatus, error) {

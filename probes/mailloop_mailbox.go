@@ -164,13 +164,6 @@ func (b *imapBox) lookInto(folder string, junk bool) ([]loopMessage, bool, error
 	return loopMessages(marked, junk), whole, err
 }
 
-// noSuchFolder tells whether an error is that of a folder that does not exist (RFC 5530), or that of a refusal of a server that gives no
-// response codes.
-func noSuchFolder(err error) bool {
-	var refusal *imapRefusal
-	return errors.As(err, &refusal) && slices.Contains([]string{"", "NONEXISTENT", "TRYCREATE"}, refusal.status.code)
-}
-
 func loopMessages(marked []markedMessage, junk bool) (all []loopMessage) {
 	for _, m := range marked {
 		all = append(all, loopMessage{m, junk})

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"skywatch/internal/probe"
@@ -106,7 +107,7 @@ func lostSSH(ctx context.Context, doing string, l *link, err error) error {
 		return probe.Failf(probe.ReasonProtocol, "%s %q: %w", doing, l.server, err)
 	case ctx.Err() != nil || errors.Is(err, os.ErrDeadlineExceeded):
 		return probe.Failf(probe.ReasonTimeout, "%s %q: not done in time: %w", doing, l.server, context.DeadlineExceeded)
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
 		return probe.Failf(probe.ReasonProtocol, "%s %q: connection closed, want it kept open", doing, l.server)
 	}
 	return probe.Failf(probe.ReasonProtocol, "%s %q: failed with %s, want what SSH has here", doing, l.server, l.r.Evidence(strings.TrimPrefix(err.Error(), "ssh: ")))

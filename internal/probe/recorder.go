@@ -104,7 +104,8 @@ func (r *Recorder) Attempt() int { return r.number }
 // Store is the memory of this module and target; never nil.
 func (r *Recorder) Store() Store { return r.store }
 
-// Cache is like Store but never written to disk: tokens, secrets. Never nil.
+// Cache is like Store but never written to disk: tokens, secrets. Never nil. Checks that use the same module at the same target share it,
+// and so do variants of the module: a key must say what the value was made of.
 func (r *Recorder) Cache() Store { return r.cache }
 
 // Shared is the one memory that all probes of this skywatch have in common, durable like Store; never nil. It is for what one module makes
