@@ -46,6 +46,7 @@ type Result struct {
 	Reason   Reason
 	Err      string   // product text, masked; "" on success
 	Samples  []Sample // of the attempt that decided; without the common probe_success, probe_duration_seconds, probe_timeout_seconds
+	LeftOut  int      // samples that are not among them because they were more than a scheduled check keeps
 	Facts    []Fact   // at most 32, of the attempt that decided
 	Trace    Trace    // of all attempts
 

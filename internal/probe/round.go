@@ -73,9 +73,10 @@ func (r *round) part(ctx context.Context, i int, run func(context.Context, Check
 	}
 }
 
-// trim drops what nobody asks for of one target among many, and keeps the traces in bounds: those of failures stay longest.
+// trim keeps the samples and traces of many targets in bounds: the traces of failures stay longest.
 func (r *round) trim(i int) {
-	r.results[i].Samples = nil
+	r.results[i] = r.results[i].Keep(len(r.results))
+	r.results[i].Samples = copySamples(r.results[i].Samples)
 	r.traces += r.results[i].Trace.size()
 	for _, spared := range []bool{true, false} {
 		for j := len(r.results) - 1; j > 0 && r.traces > maxRoundTrace; j-- {

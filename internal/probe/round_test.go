@@ -5,6 +5,7 @@ package probe
 
 import (
 	"context"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -99,16 +100,18 @@ func TestRoundEndsWithItsStrays(t *testing.T) {
 	})
 }
 
-// TestRoundKeepsLittle: of a thousand targets that say much, the traces of failures and no samples are kept, within a bound.
+// TestRoundKeepsLittle: of a thousand targets that say much, the traces of failures and ten samples of each are kept, within a bound.
 func TestRoundKeepsLittle(t *testing.T) {
-	d := &Desc{Name: "probe_x"}
+	d := &Desc{Name: "probe_x", Labels: []string{"n"}}
 	var mu sync.Mutex
 	failing := 0
 	c := checkAt(fakeProber(func(_ context.Context, target Target, r *Recorder) error {
 		for range 20 {
 			r.Log.Info(strings.Repeat("x", 2000))
 		}
-		r.Set(d, 1)
+		for n := range 15 {
+			r.Set(d, 1, strconv.Itoa(n))
+		}
 		if !strings.HasSuffix(target.String(), "7:80") {
 			return nil
 		}
@@ -121,8 +124,8 @@ func TestRoundKeepsLittle(t *testing.T) {
 	size := 0
 	for i, one := range r.Parts {
 		size += one.Trace.size()
-		if one.Samples != nil || one.Facts != nil || one.Logins != nil {
-			t.Fatalf("part %d keeps samples, facts or logins", i)
+		if len(one.Samples) != 10 || one.LeftOut != 5 || one.Facts != nil || one.Logins != nil {
+			t.Fatalf("part %d keeps %d samples and leaves out %d, want 10 and 5, and no facts or logins", i, len(one.Samples), one.LeftOut)
 		}
 	}
 	if size == 0 || size > maxRoundTrace || failing != 100 || r.FirstFailing().Trace.Empty() {
@@ -130,7 +133,7 @@ func TestRoundKeepsLittle(t *testing.T) {
 	}
 	c.Origin, c.Parts = OriginCommand, c.Parts[:100]
 	for i, one := range Round(t.Context(), c, plainRun, nil).Parts {
-		if one.Trace.Empty() || len(one.Samples) != 1 {
+		if one.Trace.Empty() || len(one.Samples) != 15 {
 			t.Fatalf("part %d of a round by hand lacks its trace or samples", i)
 		}
 	}
