@@ -87,6 +87,51 @@ func BenchmarkChecksHeap(b *testing.B) {
 	}
 }
 
+// measuring gives each of the checks a result with 19 samples, as https has them, of which some labels are the check's own.
+func measuring(ctx context.Context, c *Checks) {
+	r := outcome("", probe.Up, probe.ReasonNone, time.Second)
+	for i := range 12 {
+		r.Samples = append(r.Samples, probe.Sample{Desc: &probe.Desc{Name: fmt.Sprintf("probe_http_gauge_%02d", i), Help: "Something."}, Value: float64(i)})
+	}
+	for _, phase := range []string{"resolve", "connect", "tls", "processing", "transfer"} {
+		r.Samples = append(r.Samples, probe.Sample{Desc: phaseDesc, Value: 1e-3, Labels: []string{phase}})
+	}
+	names := []string{"fingerprint_sha256", "subject", "issuer", "subjectalternative", "serialnumber"}
+	certificate := &probe.Desc{Name: "probe_ssl_last_chain_info", Help: "Leaf.", Labels: names}
+	for i := range manyChecks {
+		r.Check, r.Target = fmt.Sprintf("check number %05d", i), fmt.Sprintf("https://host%05d.example.org/", i)
+		host := r.Target[8:25]
+		labels := []string{fmt.Sprintf("%064x", i), "CN=" + host, "CN=R10,O=Let's Encrypt,C=US", host, fmt.Sprintf("%036x", i)}
+		one := r
+		one.Samples = append(r.Samples[:17:17], probe.Sample{Desc: certificate, Value: 1, Labels: labels},
+			probe.Sample{Desc: infoDesc, Value: 1, Labels: []string{"TLS 1.3", "TLS_AES_128_GCM_SHA256"}})
+		c.Observe(ctx, one)
+	}
+}
+
+// BenchmarkMeasuredHeap reports what the samples that are kept of a check add to BenchmarkChecksHeap.
+func BenchmarkMeasuredHeap(b *testing.B) {
+	for b.Loop() {
+		c := busyChecks(b.Context())
+		before := heap()
+		measuring(b.Context(), c)
+		b.ReportMetric(float64(heap()-before)/manyChecks, "heap-B/check")
+		runtime.KeepAlive(c)
+	}
+}
+
+// BenchmarkMeasured measures one scrape of what many checks measured last.
+func BenchmarkMeasured(b *testing.B) {
+	c := busyChecks(b.Context())
+	measuring(b.Context(), c)
+	h, r := NewMeasuredHandler(c, slog.New(slog.DiscardHandler)), httptest.NewRequest(http.MethodGet, "/metrics/checks", nil)
+	b.ReportAllocs()
+	for b.Loop() {
+		h.ServeHTTP(blank{make(http.Header)}, r)
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/manyChecks, "ns/check")
+}
+
 func heap() uint64 {
 	runtime.GC()
 	runtime.GC()

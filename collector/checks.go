@@ -16,7 +16,7 @@ import (
 	"skywatch/internal/record"
 )
 
-// Checks exposes the series of all scheduled checks from one compact record each. It is a prometheus.Collector and a probe.Observer.
+// Checks exposes the series of all scheduled checks from one compact record each, and on an address of its own what they measured last. It is a prometheus.Collector and a probe.Observer.
 type Checks struct {
 	states func(check string) (record.CheckState, bool)
 	missed func(check string) uint64 // nil = not exposed
@@ -31,6 +31,7 @@ type series struct {
 	group, module, target string
 	labels                map[string]string // the configuration's own, never written
 	counters              record.Counters
+	last                  *last          // of a check with one target; nil = nothing since the start
 	targets               []targetSeries // of a check with many targets, in the order of the configuration
 }
 
@@ -78,11 +79,14 @@ func (c *Checks) inherit(s *series, was []string) {
 }
 
 func (s *series) describe(check *probe.Check) {
-	s.group, s.labels, s.target = check.Group, check.Labels, check.Target.String()
-	s.module = ""
+	module, target := "", check.Target.String()
 	if check.Module != nil {
-		s.module = check.Module.Name
+		module = check.Module.Name
 	}
+	if module != s.module || target != s.target {
+		s.forget()
+	}
+	s.group, s.labels, s.module, s.target = check.Group, check.Labels, module, target
 	s.targets = retarget(s.targets, check.Parts)
 }
 
@@ -112,14 +116,15 @@ func (c *Checks) Seed(counters []record.Counters) {
 
 // Observe counts a result. Results of requests, aborted ones, and those of checks that are no longer configured change nothing.
 func (c *Checks) Observe(_ context.Context, r probe.Result) {
-	if r.Check == "" || r.Origin == probe.OriginRequest {
+	if r.Check == "" || r.Origin == probe.OriginRequest || r.Verdict == probe.Aborted {
 		return
 	}
+	kept := lastsOf(&r)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if at, known := c.find(r.Check); known {
 		c.all[at].counters.Count(r.Verdict, r.Reason, r.Attempts, r.Start, r.Took)
-		c.all[at].observe(r.Parts)
+		c.all[at].observe(&r, kept)
 	}
 }
 

@@ -24,12 +24,20 @@ func (t *table) families() (all []*dto.MetricFamily) {
 	for i := range t.rows {
 		r := &t.rows[i]
 		if i == 0 || r.name != t.rows[i-1].name {
-			all = append(all, &dto.MetricFamily{Name: proto.String(r.name), Help: proto.String(r.help), Type: dto.MetricType_GAUGE.Enum()})
+			all = append(all, gaugeFamily(r.name, r.help))
 		}
 		last := all[len(all)-1]
-		last.Metric = append(last.Metric, &dto.Metric{Label: labelPairs(r.labels), Gauge: &dto.Gauge{Value: proto.Float64(r.value)}})
+		last.Metric = append(last.Metric, r.metric())
 	}
 	return all
+}
+
+func gaugeFamily(name, help string) *dto.MetricFamily {
+	return &dto.MetricFamily{Name: proto.String(name), Help: proto.String(help), Type: dto.MetricType_GAUGE.Enum()}
+}
+
+func (r *row) metric() *dto.Metric {
+	return &dto.Metric{Label: labelPairs(r.labels), Gauge: &dto.Gauge{Value: proto.Float64(r.value)}}
 }
 
 func labelPairs(labels []pair) []*dto.LabelPair {

@@ -33,21 +33,28 @@ func (h *metricsHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		h.log.Error("metrics are incomplete", "err", err)
 	}
-	n := newNegotiated(r.Header)
+	if err := stream(w, r.Header, func(out *bufio.Writer, n *negotiated) error { return h.checks.write(out, n, gathered) }); err != nil {
+		h.log.Debug("metrics not sent", "err", err) // the client went away
+	}
+}
+
+// stream answers with an exposition that is written bit by bit, in the format and packing that the client asked for. An error is that of
+// write, or tells that the client went away.
+func stream(w http.ResponseWriter, request http.Header, write func(*bufio.Writer, *negotiated) error) error {
+	n := newNegotiated(request)
 	w.Header().Set("Content-Type", string(n.format))
 	out := io.Writer(w)
-	if acceptsGzip(r.Header.Get("Accept-Encoding")) {
+	if acceptsGzip(request.Get("Accept-Encoding")) {
 		w.Header()["Content-Encoding"] = gzipEncoding
 		packer, _ := gzip.NewWriterLevel(w, gzip.BestSpeed) // fails for unknown levels only
 		defer packer.Close()
 		out = packer
 	}
 	buffered := bufio.NewWriterSize(out, 32<<10)
-	if err := h.checks.write(buffered, n, gathered); err != nil {
-		h.log.Debug("metrics not sent", "err", err) // the client went away
-		return
+	if err := write(buffered, n); err != nil {
+		return err
 	}
-	buffered.Flush()
+	return buffered.Flush()
 }
 
 // write merges the checks' families into those gathered; both are in the order of names.

@@ -38,29 +38,71 @@ type table struct {
 }
 
 func (t *table) fill(r probe.Result) {
-	t.rows, t.pairs = t.rows[:0], t.pairs[:0]
+	t.reset()
+	eachSample(&r, t.add)
+	t.sort()
+}
+
+// eachSample gives all samples of a result: those that every probe has, and those of its prober.
+func eachSample(r *probe.Result, add func(d *probe.Desc, value float64, labels ...string)) {
 	success := 0.0
 	if r.Success() {
 		success = 1
 	} else {
-		t.add(failureDesc, 1, r.Reason.String())
+		add(failureDesc, 1, failureLabels(r.Reason)...)
 	}
-	t.add(successDesc, success)
-	t.add(durationDesc, r.Took.Seconds())
-	t.add(timeoutDesc, r.Timeout.Seconds())
+	add(successDesc, success)
+	add(durationDesc, r.Took.Seconds())
+	add(timeoutDesc, r.Timeout.Seconds())
 	for i := range r.Samples {
-		t.add(r.Samples[i].Desc, r.Samples[i].Value, r.Samples[i].Labels...)
+		add(r.Samples[i].Desc, r.Samples[i].Value, r.Samples[i].Labels...)
 	}
+}
+
+// failureLabels gives the labels of failureDesc.
+func failureLabels(reason probe.Reason) []string {
+	if i := slices.Index(reasons, reason.String()); i >= 0 {
+		return reasons[i : i+1 : i+1]
+	}
+	return []string{reason.String()}
+}
+
+// reasons are the words of all reasons, made once so that a failure costs no garbage.
+var reasons = reasonWords()
+
+func reasonWords() []string {
+	var words []string
+	for _, reason := range probe.Reasons() {
+		words = append(words, reason.String())
+	}
+	return words
+}
+
+func (t *table) reset() { t.rows, t.pairs = t.rows[:0], t.pairs[:0] }
+
+// sort brings the rows into the order of their families. What is there twice stays once.
+func (t *table) sort() {
 	slices.SortFunc(t.rows, compareRows)
 	t.rows = slices.CompactFunc(t.rows, func(a, b row) bool { return a.name == b.name && slices.Equal(a.labels, b.labels) })
 }
 
-// add appends a sample. Values come from foreign servers, so they are made valid UTF-8, without which nothing could be exposed.
+// add appends a sample.
 func (t *table) add(d *probe.Desc, value float64, values ...string) {
 	first := len(t.pairs)
 	for i, name := range d.Labels[:min(len(d.Labels), len(values))] {
-		t.pairs = append(t.pairs, pair{name, strings.ToValidUTF8(values[i], "\uFFFD")})
+		t.label(name, values[i])
 	}
+	t.row(d, value, first)
+}
+
+// label appends a label of the row to come. Values come from foreign servers, so they are made valid UTF-8, without which nothing could be
+// exposed.
+func (t *table) label(name, value string) {
+	t.pairs = append(t.pairs, pair{name, strings.ToValidUTF8(value, "\uFFFD")})
+}
+
+// row appends a row with the labels from the first on.
+func (t *table) row(d *probe.Desc, value float64, first int) {
 	labels := t.pairs[first:len(t.pairs):len(t.pairs)]
 	if len(labels) > 1 {
 		slices.SortFunc(labels, func(a, b pair) int { return strings.Compare(a.name, b.name) })

@@ -17,6 +17,7 @@ type targetSeries struct {
 	took    time.Duration // of the attempt that decided
 	known   bool          // up or down was seen
 	up      bool
+	last    *last // nil = nothing since the start
 }
 
 // retarget gives the series of the configured targets: those that stay keep what is known of them.
@@ -38,9 +39,13 @@ func retarget(old []targetSeries, parts []probe.Part) []targetSeries {
 
 func labelOf(target string) string { return strings.ToValidUTF8(target, "\uFFFD") }
 
-// observe takes the results of the targets, which are in the order of the configuration they were probed by. One that is inconclusive
-// leaves it at what was known.
-func (s *series) observe(parts []probe.Result) {
+// observe takes a result and what is kept of it. The results of many targets are in the order of the configuration they were probed by.
+// One that is inconclusive leaves it at what was known.
+func (s *series) observe(r *probe.Result, kept []*last) {
+	if len(r.Parts) == 0 && len(s.targets) == 0 && r.Target == s.target {
+		s.last = kept[0]
+	}
+	parts := r.Parts
 	places := make(map[string]int, len(s.targets))
 	for i := range s.targets {
 		places[s.targets[i].target] = i
@@ -51,10 +56,18 @@ func (s *series) observe(parts []probe.Result) {
 			continue
 		}
 		t := &s.targets[at]
-		t.verdict, t.took = parts[i].Verdict, parts[i].Took
+		t.verdict, t.took, t.last = parts[i].Verdict, parts[i].Took, kept[i]
 		if t.verdict == probe.Up || t.verdict == probe.Down {
 			t.known, t.up = true, t.verdict == probe.Up
 		}
+	}
+}
+
+// forget drops what was measured by another module or at another target.
+func (s *series) forget() {
+	s.last = nil
+	for i := range s.targets {
+		s.targets[i].last = nil
 	}
 }
 

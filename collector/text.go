@@ -28,11 +28,15 @@ func (t *table) appendText(b []byte) []byte {
 			name = r.name
 			b = appendHeader(b, name, r.help, "gauge")
 		}
-		b = append(b, name...)
-		b = appendLabels(b, r.labels)
-		b = appendValue(b, r.value)
+		b = appendRow(b, r)
 	}
 	return b
+}
+
+func appendRow(b []byte, r *row) []byte {
+	b = append(b, r.name...)
+	b = appendLabels(b, r.labels)
+	return appendValue(b, r.value)
 }
 
 func appendHeader(b []byte, name, help, kind string) []byte {

@@ -27,6 +27,7 @@ func (d *daemon) handler() http.Handler {
 	return web.NewHandler(web.Options{
 		Probe:      d.probeHandler(),
 		Metrics:    promhttp.InstrumentMetricHandler(d.registry, collector.NewMetricsHandler(d.registry, d.checks, d.log)),
+		Measured:   collector.NewMeasuredHandler(d.checks, d.log),
 		Logs:       d.recent,
 		Requests:   d.recent.All(),
 		Config:     func() ([]byte, error) { return d.live.Current().YAML() },

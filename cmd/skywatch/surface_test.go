@@ -9,12 +9,17 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"skywatch/internal/probe"
 )
 
-// TestContentNegotiation has vectors 43 and 44, for /probe and for our own metrics.
+// TestContentNegotiation has vectors 43 and 44, for /probe, for our own metrics and for those of checks.
 func TestContentNegotiation(t *testing.T) {
 	d, web := newTestDaemon(t, requestModules), site(t)
-	for path, has := range map[string]string{"/probe?target=" + web: "\nprobe_success 1\n", "/metrics": "\nskywatch_probe_stray 0\n"} {
+	d.checks.Observe(t.Context(), probe.Result{Check: "Idle", Target: "127.0.0.1:1", Verdict: probe.Up, Origin: probe.OriginSchedule})
+	for path, has := range map[string]string{
+		"/probe?target=" + web: "\nprobe_success 1\n", "/metrics": "\nskywatch_probe_stray 0\n", "/metrics/checks": "\nprobe_success{check=\"Idle\"} 1\n",
+	} {
 		w := d.get(path, "Accept", "application/openmetrics-text; version=1.0.0")
 		if got := w.Header().Get("Content-Type"); got != "text/plain; version=0.0.4; charset=utf-8; escaping=underscores" || !strings.Contains(w.Body.String(), has) {
 			t.Errorf("%s: content type %q\n%s", path, got, w.Body)

@@ -139,7 +139,7 @@ func someOptions(t testing.TB) Options {
 		t.Fatal(err)
 	}
 	return Options{
-		Probe: says("probe"), Metrics: says("metrics"), Config: func() ([]byte, error) { return []byte("modules: {}\n"), nil },
+		Probe: says("probe"), Metrics: says("metrics"), Measured: says("measured"), Config: func() ([]byte, error) { return []byte("modules: {}\n"), nil },
 		Checks: someChecks, States: someStates, History: somePast(), Version: "1.2.3",
 		Now: func() time.Time { return now }, Location: func() *time.Location { return berlin },
 	}

@@ -33,6 +33,9 @@ func NewHandler(o Options) http.Handler {
 func (h *handler) routes(mux *http.ServeMux, prefix string) {
 	mux.Handle(prefix+"probe", h.Probe)
 	mux.Handle(prefix+"metrics", h.Metrics)
+	if h.Measured != nil {
+		mux.Handle(prefix+"metrics/checks", h.Measured)
+	}
 	if h.Logs != nil {
 		mux.Handle(prefix+"logs", h.Logs)
 	}

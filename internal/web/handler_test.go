@@ -39,6 +39,7 @@ func TestPlainRoutes(t *testing.T) {
 		{"probe", "GET", "/probe?target=x", nil, 200, "", "probe"},
 		{"probe by post", "POST", "/probe?target=x", nil, 200, "", "probe"},
 		{"metrics", "GET", "/metrics", nil, 200, "", "metrics"},
+		{"metrics of checks", "GET", "/metrics/checks", nil, 200, "", "measured"},
 		{"trace", "GET", "/traces/7", nil, 200, plain, "   0.001s connected <b>\n"},
 		{"no trace", "GET", "/traces/3", nil, 404, plain, "no trace 3 is kept; old ones make room for new ones\n"},
 		{"trace gone", "GET", "/traces/9", nil, 404, plain, "no trace 9 is kept; old ones make room for new ones\n"},

@@ -30,6 +30,7 @@ type landingPage struct {
 	Tiles         []tile
 	Checks        []checkRow
 	MoreChecks    int
+	Measured      bool // /metrics/checks is there
 	Recent        []resultRow
 	RecentProblem string
 	Requests      []requestRow
@@ -73,7 +74,7 @@ func (h *handler) landing(w http.ResponseWriter, r *http.Request) {
 	}
 	f := h.frame(r, root(strings.TrimPrefix(r.URL.Path, h.Prefix)), "Checks")
 	f.Problems = h.problems()
-	page := new(landingPage)
+	page := &landingPage{Measured: h.Measured != nil}
 	f.Landing = page
 	rows := h.checkRows()
 	page.Tiles = tiles(rows)

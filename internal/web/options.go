@@ -26,6 +26,7 @@ type Reader interface {
 // Options is what the pages are made of. Probe and Metrics are required; what else is nil is left out of the pages.
 type Options struct {
 	Probe, Metrics http.Handler
+	Measured       http.Handler                   // /metrics/checks
 	Logs           http.Handler                   // /logs
 	Requests       iter.Seq2[int64, probe.Result] // what /logs keeps, with its ids, newest first
 	Config         func() ([]byte, error)         // the configuration, redacted

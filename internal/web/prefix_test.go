@@ -32,6 +32,7 @@ func TestPrefix(t *testing.T) {
 		{"GET", "/x/y/probe?target=x", 200, "probe"},
 		{"HEAD", "/x/y/probe?target=x", 200, "probe"},
 		{"GET", "/x/y/metrics", 200, "metrics"},
+		{"GET", "/x/y/metrics/checks", 200, "measured"},
 		{"GET", "/x/y/logs", 200, "logs"},
 		{"GET", "/x/y/-/healthy", 200, "Healthy"},
 		{"POST", "/x/y/-/reload", 200, ""},

@@ -183,6 +183,10 @@ func TestMailloopJunkAndDuplicates(t *testing.T) {
 	d := loopDaemon(t, m, fmt.Sprintf("to: watch+Junk@skywatch.test, poll: 50ms, mailbox: {server: %q, TLS}", local(m.imap)))
 	awaitLoop(d, "junk and duplicates", func(s loopState) bool { return s.Totals["Junk"] >= 2 && s.Totals["Duplicate"] >= 2 })
 	d.awaitState("loop", 1)
+	expectLint(t, d, "/metrics/checks")
+	if text, err := d.get("/metrics/checks"); err != nil || !strings.Contains(text, "\nprobe_mailloop_messages{check=\"loop\",outcome=\"junk\"} ") {
+		t.Errorf("what the check measured lacks the messages in Junk (%v):\n%s", err, text)
+	}
 	d.stop(t)
 }
 

@@ -6,6 +6,7 @@
 package real
 
 import (
+	"fmt"
 	"net/url"
 	"os/exec"
 	"strings"
@@ -21,11 +22,37 @@ func TestPromtool(t *testing.T) {
 	probe := "/probe?module=site&target=" + url.QueryEscape(p.URL)
 	expectLint(t, d, "/metrics")
 	expectLint(t, d, probe)
+	expectMeasured(t, d, 200)
 	p.ill.Store(true)
 	d.awaitSum("every check to be down", 0, "skywatch_check_up")
 	d.awaitEmptyOutbox()
 	expectLint(t, d, "/metrics")
 	expectLint(t, d, probe)
+	expectMeasured(t, d, 503)
+}
+
+// expectMeasured wants the status that the three checks saw last, with all else that /probe would have said.
+func expectMeasured(t *testing.T, d *daemon, status int) {
+	t.Helper()
+	eventually(t, fmt.Sprintf("the samples of status %d", status), func() error {
+		text, err := d.get("/metrics/checks")
+		if err != nil {
+			return err
+		}
+		for i := range 3 {
+			label := fmt.Sprintf("{check=\"Check%d\"", i)
+			for _, want := range []string{
+				fmt.Sprintf("\nprobe_http_status_code%s} %d\n", label, status), "probe_http_duration_seconds" + label + ",phase=\"processing\"} ",
+				"probe_duration_seconds" + label + "} 0.", "probe_timeout_seconds" + label + "} 0.9\n",
+			} {
+				if !strings.Contains(text, want) {
+					return fmt.Errorf("%q is missing in\n%s", want, text)
+				}
+			}
+		}
+		return nil
+	})
+	expectLint(t, d, "/metrics/checks")
 }
 
 func expectLint(t *testing.T, d *daemon, path string) {
