@@ -180,7 +180,7 @@ func TestLandingPage(t *testing.T) {
 	wantInOrder(t, words(t, request(NewHandler(o), "GET", "/").Body.String()),
 		"1 down: Checks - skywatch", "takes no writes", "disk full", "could not be delivered so far: 2 messages",
 		"1 down", "1 degraded", "1 unknown", "2 up",
-		"All checks", hostile, "1 h 30 min ago 2026-03-29 12:30:00 CEST", "tls "+hostile, "degraded Slow Web 3 h ago", "unknown New never", "up Webmail Mail 21 min ago", "up a/b?c#d 2 d 2 h ago 2026-03-27 11:00:00 CET",
+		"All checks", "For Prometheus: what they measured last", hostile, "1 h 30 min ago 2026-03-29 12:30:00 CEST", "tls "+hostile, "degraded Slow Web 3 h ago", "unknown New never", "up Webmail Mail 21 min ago", "up a/b?c#d 2 d 2 h ago 2026-03-27 11:00:00 CET",
 		"Messages still to be sent", "ops sealed, not stored DOWN Webmail 5 min ago", "3 connection refused", "gone parked", "ops open not yet due",
 		"Latest results", "5 s ago", "up request tcp_connect "+hostile, "1.2 ms", "down "+hostile, "4.00 s", "trace 7",
 		"Probe by hand", "skywatch 1.2.3")
