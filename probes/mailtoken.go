@@ -10,6 +10,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strings"
+	"sync"
 
 	"skywatch/internal/probe"
 )
@@ -24,8 +25,13 @@ const mailSignerKey = "mail_key"
 // mailSigner signs tokens and knows its own again.
 type mailSigner struct{ key []byte }
 
+// mailSignerMaking is held while the key is looked for, so that the first probes, which begin at the same time, make one key.
+var mailSignerMaking sync.Mutex
+
 // newMailSigner takes the key from the store, which is Recorder.Shared, or makes one there.
 func newMailSigner(s probe.Store) (mailSigner, error) {
+	mailSignerMaking.Lock()
+	defer mailSignerMaking.Unlock()
 	if key, ok := s.Get(mailSignerKey); ok && len(key) == sha256.Size {
 		return mailSigner{key}, nil
 	}

@@ -5,7 +5,9 @@ package probes
 
 import (
 	"errors"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"skywatch/internal/probe"
@@ -49,6 +51,26 @@ func TestMailSigner(t *testing.T) {
 	}
 	if bare == newToken() {
 		t.Error("a token was made twice")
+	}
+}
+
+// TestMailSignerOnce: probes that begin at the same time have one key, or the messages of all but one would be foreign.
+func TestMailSignerOnce(t *testing.T) {
+	store := new(probe.MemoryStore)
+	var all sync.WaitGroup
+	keys := make([]string, 50)
+	for i := range keys {
+		all.Go(func() {
+			signer, err := newMailSigner(store)
+			if err != nil {
+				t.Error(err)
+			}
+			keys[i] = string(signer.key)
+		})
+	}
+	all.Wait()
+	if n := len(slices.Compact(keys)); n != 1 {
+		t.Errorf("%d keys, want one", n)
 	}
 }
 
