@@ -281,6 +281,21 @@ func TestMailloopLogins(t *testing.T) {
 	}
 }
 
+// TestMailloopWithoutLogin: without an account for the mailbox nothing is sent, and no check is taken.
+func TestMailloopWithoutLogin(t *testing.T) {
+	p := new(post)
+	server := probetest.Serve(t, p.smtp())
+	m := testModule(t, Options{}, "mailloop", "{tls: none, ehlo: probe.test, from: a@b, to: b@c, mailbox: {server: box.test}}")
+	res := runProbe(t, t.Context(), m, server.Addr, long)
+	want := `logging in to "box.test": no account given, want a username or a credential, to look into the mailbox`
+	if res.Reason != probe.ReasonConfig || res.Err != want || len(server.Accepted) > 0 {
+		t.Errorf("%s: %s, %d connections", res.Reason, res.Err, len(server.Accepted))
+	}
+	if err := m.Prober.(*Mailloop).CheckTarget(probe.NewTarget(server.Addr)); fmt.Sprint(err) != want {
+		t.Error(err)
+	}
+}
+
 func TestMailloopConfigErrors(t *testing.T) {
 	const mail = "from: a@b, to: b@c, "
 	for section, want := range map[string]string{
@@ -295,6 +310,7 @@ func TestMailloopConfigErrors(t *testing.T) {
 		mail + `mailbox: {protocol: nntp}`:  `mailbox: protocol: found "nntp", want imap or pop3`,
 		mail + `mailbox: {folder: ""}`:      `mailbox: folder: empty, want a name such as INBOX`,
 		mail + `mailbox: {junk: INBOX}`:     `mailbox: junk: found "INBOX", which is the folder too, want another or ""`,
+		mail + `mailbox: {junk: inbox}`:     `mailbox: junk: found "inbox", which is the folder too, want another or ""`,
 		mail + `mailbox: {auth: apop}`:      `mailbox: auth: found "apop", want login, plain, cram-md5 or xoauth2`,
 		mail + `mailbox: {tls: x}`:          `mailbox: tls: found "x", want none, starttls or tls`,
 		mail + `mailbox: {password: x}`:     `mailbox: password without username, want both`,
