@@ -75,7 +75,7 @@ func (run *loopRun) look(ctx context.Context, box mailbox) error {
 	}
 	now := time.Now()
 	var done []loopMessage
-	err = run.ledger.change(func() {
+	err = run.change(func() {
 		done = run.match(found, before, now)
 		switch ttl := time.Duration(run.p.TTL); {
 		case whole:
@@ -90,7 +90,7 @@ func (run *loopRun) look(ctx context.Context, box mailbox) error {
 	}
 	removed, err := box.remove(ctx, done)
 	run.r.Log.Debug("messages deleted", "messages", len(removed))
-	return cmp.Or(err, run.ledger.change(func() { run.noteRemoved(removed) }))
+	return cmp.Or(err, run.change(func() { run.noteRemoved(removed) }))
 }
 
 // noteRemoved notes which of the messages that arrived are no longer in the mailbox.

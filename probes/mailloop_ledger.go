@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"skywatch/internal/probe"
@@ -65,13 +64,8 @@ func openLedger(s probe.Store) *ledger {
 	return l
 }
 
-// ledgers is held while a ledger is changed: requests for the same module and target, as of two Prometheus servers, have one store.
-var ledgers sync.Mutex
-
-// change reads the ledger again, since a probe at the same time may have changed it, has f change it, and stores it.
+// change reads the ledger again, since a probe at the same time may have changed it, has f change it, and stores it. See Recorder.Alone.
 func (l *ledger) change(f func()) error {
-	ledgers.Lock()
-	defer ledgers.Unlock()
 	l.load()
 	f()
 	return l.save()

@@ -56,7 +56,7 @@ func (p *Mailloop) begin(t probe.Target, r *probe.Recorder) (*loopRun, error) {
 	if err != nil {
 		return nil, err
 	}
-	signer, err := newMailSigner(r.Shared())
+	signer, err := mailSignerOf(r)
 	if err != nil {
 		return nil, err
 	}
@@ -82,6 +82,13 @@ func (run *loopRun) remember(m loopMemo) {
 	}
 }
 
+// change is ledger.change while no other probe does that: requests for the same module and target, as of two Prometheus servers, have one
+// ledger.
+func (run *loopRun) change(f func()) (err error) {
+	run.r.Alone(func() { err = run.ledger.change(f) })
+	return err
+}
+
 // send sends the one message of the run. The token is stored before: a message that nobody expects would never be missed.
 func (run *loopRun) send(ctx context.Context) error {
 	if token, ok := parseLoopToken(run.before.Token); ok {
@@ -89,7 +96,7 @@ func (run *loopRun) send(ctx context.Context) error {
 	}
 	var token loopToken
 	var givenUp []loopToken
-	if err := run.ledger.change(func() { token, givenUp = run.ledger.send(time.Now()) }); err != nil {
+	if err := run.change(func() { token, givenUp = run.ledger.send(time.Now()) }); err != nil {
 		return err
 	}
 	if len(givenUp) > 0 {
@@ -98,7 +105,7 @@ func (run *loopRun) send(ctx context.Context) error {
 	}
 	err := within(ctx, 2, func(ctx context.Context) error { return run.transmit(ctx, token) })
 	if err != nil && !errors.Is(err, errDoubtful) {
-		if failed := run.ledger.change(func() { run.ledger.withdraw(token) }); failed != nil {
+		if failed := run.change(func() { run.ledger.withdraw(token) }); failed != nil {
 			run.r.Log.Warn("a message that was not sent will be missed", "token", token.String(), "err", failed)
 		}
 		return err

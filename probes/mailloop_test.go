@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -84,7 +85,7 @@ func newLoop(t *testing.T, protocol, section string) *loop {
 	text := fmt.Sprintf(`{tls: none, ehlo: probe.test, from: a@probe.test, to: b@mail.test, poll: 10ms, mailbox: {protocol: %s, server: %q, tls: none, username: b, password: box-pw}, %s}`,
 		protocol, server.Addr, section)
 	return &loop{t: t, module: testModule(t, Options{}, "mailloop", text), target: probe.NewTarget(probetest.Serve(t, p.smtp()).Addr), post: p,
-		env: probe.Env{Store: new(probe.MemoryStore), Cache: new(probe.MemoryStore), Shared: new(probe.MemoryStore)}}
+		env: probe.Env{Store: new(probe.MemoryStore), Cache: new(probe.MemoryStore), Shared: new(probe.MemoryStore), Alone: new(sync.Mutex)}}
 }
 
 // probe makes a run of so many attempts.

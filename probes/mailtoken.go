@@ -10,7 +10,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strings"
-	"sync"
 
 	"skywatch/internal/probe"
 )
@@ -25,13 +24,14 @@ const mailSignerKey = "mail_key"
 // mailSigner signs tokens and knows its own again.
 type mailSigner struct{ key []byte }
 
-// mailSignerMaking is held while the key is looked for, so that the first probes, which begin at the same time, make one key.
-var mailSignerMaking sync.Mutex
+// mailSignerOf is newMailSigner for a probe under way. Of probes that begin at the same time one makes the key.
+func mailSignerOf(r *probe.Recorder) (m mailSigner, err error) {
+	r.Alone(func() { m, err = newMailSigner(r.Shared()) })
+	return m, err
+}
 
 // newMailSigner takes the key from the store, which is Recorder.Shared, or makes one there.
 func newMailSigner(s probe.Store) (mailSigner, error) {
-	mailSignerMaking.Lock()
-	defer mailSignerMaking.Unlock()
 	if key, ok := s.Get(mailSignerKey); ok && len(key) == sha256.Size {
 		return mailSigner{key}, nil
 	}

@@ -4,6 +4,7 @@
 package probes
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -56,16 +57,19 @@ func TestMailSigner(t *testing.T) {
 
 // TestMailSignerOnce: probes that begin at the same time have one key, or the messages of all but one would be foreign.
 func TestMailSignerOnce(t *testing.T) {
-	store := new(probe.MemoryStore)
+	env := probe.Env{Shared: new(probe.MemoryStore), Alone: new(sync.Mutex)}
 	var all sync.WaitGroup
 	keys := make([]string, 50)
 	for i := range keys {
-		all.Go(func() {
-			signer, err := newMailSigner(store)
-			if err != nil {
-				t.Error(err)
-			}
+		m := &probe.Module{Kind: "smtp", Prober: probeFunc(func(_ context.Context, _ probe.Target, r *probe.Recorder) error {
+			signer, err := mailSignerOf(r)
 			keys[i] = string(signer.key)
+			return err
+		})}
+		all.Go(func() {
+			if res := probe.Run(t.Context(), probe.Check{Module: m, Timeout: long}, env); !res.Success() {
+				t.Error(res.Err)
+			}
 		})
 	}
 	all.Wait()
