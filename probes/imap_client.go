@@ -28,6 +28,8 @@ type imapClient struct {
 	known   bool     // whether the server greeted a client that it knows already
 	leaving bool     // whether LOGOUT was sent
 	folder  string   // the selected one; "" = none
+
+	validity map[string]string // UIDVALIDITY of the folders opened so far: UIDs from before a change are those of other messages
 }
 
 // openIMAP connects, reads the greeting, goes over to TLS if that is how, and asks for the capabilities. desc and budget are as in

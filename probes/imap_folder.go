@@ -26,8 +26,11 @@ func (c *imapClient) openFolder(name string, readOnly bool) (messages uint32, er
 	if readOnly {
 		verb = "EXAMINE"
 	}
-	exists := false
+	exists, validity := false, ""
 	status, err := c.command(imapCommand{verb + " " + imapQuote(encodeFolder(name))}, func(p imapResponse) error {
+		if s, ok := p.status(); ok && s.code == "UIDVALIDITY" {
+			validity = s.args
+		}
 		number, ok := strings.CutSuffix(strings.ToUpper(p.parts[0]), " EXISTS")
 		if !ok {
 			return nil
@@ -51,7 +54,20 @@ func (c *imapClient) openFolder(name string, readOnly bool) (messages uint32, er
 		return 0, probe.Failf(probe.ReasonResponse, "opening %s: found it read-only, want to delete in it", c.where(name))
 	}
 	c.folder = name
-	return messages, nil
+	return messages, c.sameFolder(name, validity)
+}
+
+// sameFolder fails when the folder is no longer the one that was opened under this name before (RFC 9051, 2.3.1.1): what was noted of its
+// messages would be about others, which could then be deleted.
+func (c *imapClient) sameFolder(name, validity string) error {
+	if before, ok := c.validity[name]; ok && before != validity {
+		return probe.Failf(probe.ReasonResponse, "opening %s: its UIDVALIDITY went from %s to %s, want it to stay", c.where(name), c.r.Evidence(before), c.r.Evidence(validity))
+	}
+	if c.validity == nil {
+		c.validity = make(map[string]string)
+	}
+	c.validity[name] = validity
+	return nil
 }
 
 // where names a folder and its server, for errors.
@@ -146,12 +162,6 @@ func (c *imapClient) headers(uids []uint32) (all []markedMessage, err error) {
 		return nil
 	})
 	return all, err
-}
-
-// remove deletes messages of the open folder, and no others.
-func (c *imapClient) remove(_ context.Context, uids []uint32) error {
-	_, err := c.delete(uids, false)
-	return err
 }
 
 // oldest gives the UIDs of the first n messages of the open folder.

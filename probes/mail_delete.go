@@ -74,7 +74,7 @@ func (c *MailboxConfig) expects(n uint32, what, where string) error {
 
 // mine leaves those messages whose token this skywatch signed for the mailbox, which is that of the login (nil = nobody) if none is given.
 func (c *MailboxConfig) mine(all []markedMessage, l *login, r *probe.Recorder) ([]uint32, error) {
-	signer, err := newMailSigner(r.Shared())
+	signer, err := mailSignerOf(r)
 	if err != nil {
 		return nil, err
 	}

@@ -98,7 +98,7 @@ func FuzzIMAP(f *testing.F) {
 				return err
 			}
 			for _, m := range marked {
-				if err := c.remove(ctx, []uint32{m.id}); err != nil {
+				if _, err := c.delete([]uint32{m.id}, false); err != nil {
 					return err
 				}
 			}

@@ -6,6 +6,7 @@
 package probes
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -123,7 +124,7 @@ func (p *Mailloop) Logins(t probe.Target) ([]probe.Login, error) {
 	return append(sending, fetching...), err
 }
 
-// mailboxTarget is where the mailbox is. A credential that the target picks is for both servers, unless the mailbox has a login of its own.
+// mailboxTarget is where the mailbox is; an error when nobody could log in there, so that no message is sent which nobody would fetch. A credential that the target picks is for both servers, unless the mailbox has a login of its own.
 func (p *Mailloop) mailboxTarget(t probe.Target) (box probe.Target, err error) {
 	if p.box.Server != "" {
 		box = probe.NewTarget(p.box.Server)
@@ -142,6 +143,9 @@ func (p *Mailloop) mailboxTarget(t probe.Target) (box probe.Target, err error) {
 	if !p.Mailbox.ownLogin() {
 		box.Credential = t.Credential
 	}
+	if !p.box.wanted(box) {
+		return box, probe.Failf(probe.ReasonConfig, "logging in to %q: no account given, want a username or a credential, to look into the mailbox", box.Raw())
+	}
 	return box, nil
 }
 
@@ -153,7 +157,7 @@ func (p *Mailloop) pointless(reason probe.Reason) bool {
 }
 
 // Probe succeeds when the message was sent, the mailbox could be read, and no message is lost. That the own message has not arrived yet is no
-// failure. The failure of the sending comes first, then that of the mailbox.
+// failure. The failure of the sending comes first, then messages that are lost, then the failure of the mailbox.
 func (p *Mailloop) Probe(ctx context.Context, t probe.Target, r *probe.Recorder) error {
 	run, err := p.begin(t, r)
 	if err != nil {
@@ -169,17 +173,24 @@ func (p *Mailloop) Probe(ctx context.Context, t probe.Target, r *probe.Recorder)
 	}
 	// It ends a little early, so that a mailbox that does not answer leaves the failure of the sending as it is.
 	fetching := within(ctx, 1, func(ctx context.Context) error { return run.fetch(ctx, sending != nil) })
-	switch {
-	case sending != nil && run.sentBefore && run.ownArrived:
+	if sending != nil && run.sentBefore && run.ownArrived {
 		r.Log.Info("the message arrived, although the server did not say that it took it")
-	case sending != nil:
-		if fetching != nil {
-			r.Log.Warn("the mailbox cannot be read either", "err", fetching)
-		}
-		return sending
+		sending = nil
 	}
-	if fetching != nil {
-		return fetching
+	return run.first(sending, run.judge(), fetching)
+}
+
+// first gives the failure that comes first, and logs the others.
+func (run *loopRun) first(sending, judged, fetching error) error {
+	err := cmp.Or(sending, judged, fetching)
+	if judged != nil && judged != err {
+		run.r.Log.Warn("messages went astray too", "err", judged)
 	}
-	return run.judge()
+	if fetching != nil && fetching != err {
+		run.r.Log.Warn("the mailbox cannot be read either", "err", fetching)
+	}
+	if err == nil && !run.ownArrived {
+		run.r.Log.Info("message has not arrived yet, later probes look for it", "token", run.own.String(), "outstanding", len(run.ledger.outstanding()))
+	}
+	return err
 }

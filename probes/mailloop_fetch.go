@@ -12,15 +12,15 @@ import (
 	"time"
 )
 
+// maxLooks is how many looks into a mailbox a probe spreads over its time, so that the answers of the server fit into the bytes that it may
+// send, however short the time between two looks is meant to be.
+const maxLooks = 100
+
 // fetch looks into the mailbox until the own message is there or it is time to end. Without an own message on its way it looks but once.
 func (run *loopRun) fetch(ctx context.Context, unsent bool) error {
 	start := time.Now()
-	target, err := run.p.mailboxTarget(run.target)
-	if err != nil {
-		return err
-	}
-	run.r.Log.Debug("opening the mailbox", "protocol", run.p.box.Protocol, "server", target.String())
-	box, err := run.p.box.open(ctx, target, run.r.Draft())
+	run.r.Log.Debug("opening the mailbox", "protocol", run.p.box.Protocol, "server", run.box.String())
+	box, err := run.p.box.open(ctx, run.box, run.r.Draft())
 	if err != nil {
 		return err
 	}
@@ -28,12 +28,13 @@ func (run *loopRun) fetch(ctx context.Context, unsent bool) error {
 	opened := time.Now()
 	run.r.Phase(descLoop, "mailbox", opened.Sub(start))
 	end := run.end(ctx, opened)
+	poll := max(time.Duration(run.p.Poll), end.Sub(opened)/maxLooks)
 	for {
 		began := time.Now()
 		if err := run.look(ctx, box); err != nil {
 			return err
 		}
-		next := time.Now().Add(time.Duration(run.p.Poll))
+		next := time.Now().Add(poll)
 		if unsent || run.ownArrived || !next.Add(2*time.Since(began)).Before(end) || !pauseUntil(ctx, next) {
 			run.r.Phase(descLoop, "fetch", time.Since(opened))
 			return nil
@@ -67,29 +68,38 @@ func pauseUntil(ctx context.Context, t time.Time) bool {
 // look matches what is in the mailbox with what is remembered, and deletes what is done with. What was found is stored before it is deleted: a
 // message may be found twice, but not be missed.
 func (run *loopRun) look(ctx context.Context, box mailbox) error {
+	before := run.ledger.main.Done
 	found, whole, err := box.look(ctx)
 	if err != nil {
 		return err
 	}
 	now := time.Now()
-	done := run.match(found, now)
-	switch ttl := time.Duration(run.p.TTL); {
-	case whole:
-		run.lost = append(run.lost, run.ledger.overdue(now, ttl)...)
-	case len(done) == 0: // what is not shown will not be shown later either
-		run.lost = append(run.lost, run.ledger.overdue(now, 2*ttl)...)
-	}
-	if err := run.ledger.save(); err != nil || len(done) == 0 {
+	var done []loopMessage
+	err = run.change(func() {
+		done = run.match(found, before, now)
+		switch ttl := time.Duration(run.p.TTL); {
+		case whole:
+			run.lost = append(run.lost, run.ledger.overdue(now, ttl)...)
+		case len(done) == 0: // what is not shown will not be shown later either
+			run.lost = append(run.lost, run.ledger.overdue(now, 2*ttl)...)
+		}
+	})
+	run.ownArrived = run.ownArrived || run.ledger.arrived(run.own) // another probe may have found it
+	if err != nil || len(done) == 0 {
 		return err
 	}
 	removed, err := box.remove(ctx, done)
+	run.r.Log.Debug("messages deleted", "messages", len(removed))
+	return cmp.Or(err, run.change(func() { run.noteRemoved(removed) }))
+}
+
+// noteRemoved notes which of the messages that arrived are no longer in the mailbox.
+func (run *loopRun) noteRemoved(removed []loopMessage) {
 	for _, m := range removed {
 		if t, ok := run.read(m); ok && run.ledger.outcome(t) == loopFound {
 			run.ledger.settle(t, loopArrived)
 		}
 	}
-	run.r.Log.Debug("messages deleted", "messages", len(removed))
-	return cmp.Or(err, run.ledger.save())
 }
 
 // read gives the token of a message that this loop sent to this mailbox.
@@ -103,7 +113,8 @@ func (run *loopRun) read(m loopMessage) (loopToken, bool) {
 }
 
 // match notes what has arrived, and gives the messages that are to be deleted: own ones, and old ones that nobody else can be waiting for.
-func (run *loopRun) match(found []loopMessage, now time.Time) (done []loopMessage) {
+// before is what had become of messages when the look began: one that another probe deleted since is no duplicate.
+func (run *loopRun) match(found []loopMessage, before []string, now time.Time) (done []loopMessage) {
 	here := make(map[loopToken]bool)
 	totals := &run.ledger.main.Totals
 	for _, m := range found {
@@ -115,7 +126,7 @@ func (run *loopRun) match(found []loopMessage, now time.Time) (done []loopMessag
 			continue
 		case run.ledger.expects(t):
 			run.arrive(t, m, now)
-		case here[t], run.ledger.outcome(t) == loopArrived:
+		case here[t], outcomeIn(before, t) == loopArrived:
 			totals.Duplicate++
 			run.r.Log.Warn("duplicate", "token", t.String(), "junk", m.junk)
 		case run.ledger.outcome(t) == loopLost:
@@ -158,8 +169,6 @@ func (run *loopRun) arrive(t loopToken, m loopMessage, now time.Time) {
 	if run.newest == nil || t.sent.After(run.newest.token.sent) {
 		run.newest = a
 	}
-	if t == run.own {
-		run.ownArrived = true
-	}
+	run.ownArrived = run.ownArrived || t == run.own
 	run.r.Log.Info("message arrived", "token", t.String(), "took", a.took, "junk", m.junk)
 }

@@ -6,6 +6,7 @@
 package probes
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -58,9 +59,24 @@ type ledgerMain struct {
 
 // openLedger reads a ledger, or begins one. What cannot be read is forgotten.
 func openLedger(s probe.Store) *ledger {
-	l := &ledger{store: s, saved: make(map[string]string)}
+	l := &ledger{store: s}
+	l.load()
+	return l
+}
+
+// change reads the ledger again, since a probe at the same time may have changed it, has f change it, and stores it. See Recorder.Alone.
+func (l *ledger) change(f func()) error {
+	l.load()
+	f()
+	return l.save()
+}
+
+// load reads what the store has. A ledger that was not stored yet keeps its scope.
+func (l *ledger) load() {
+	scope := l.main.Scope
+	l.main, l.pages, l.saved = ledgerMain{}, [ledgerPages][]loopToken{}, make(map[string]string)
 	if err := json.Unmarshal([]byte(l.get(ledgerKey)), &l.main); err != nil || len(l.main.Scope) != loopScopeLen {
-		l.main = ledgerMain{Scope: newLoopScope()}
+		l.main = ledgerMain{Scope: cmp.Or(scope, newLoopScope())}
 	}
 	for i := range l.pages {
 		for text := range strings.FieldsSeq(l.get(fmt.Sprintf(ledgerPageKey, i))) {
@@ -69,7 +85,6 @@ func openLedger(s probe.Store) *ledger {
 			}
 		}
 	}
-	return l
 }
 
 func (l *ledger) get(key string) string {
@@ -118,13 +133,21 @@ func (l *ledger) outstanding() []loopToken {
 }
 
 // outcome tells what became of a message; "" when it is on its way, or was forgotten.
-func (l *ledger) outcome(t loopToken) loopOutcome {
-	for _, entry := range l.main.Done {
+func (l *ledger) outcome(t loopToken) loopOutcome { return outcomeIn(l.main.Done, t) }
+
+func outcomeIn(done []string, t loopToken) loopOutcome {
+	for _, entry := range done {
 		if strings.HasSuffix(entry, t.id) {
 			return loopOutcome(strings.TrimSuffix(entry, t.id))
 		}
 	}
 	return ""
+}
+
+// arrived tells whether a message is known to have arrived.
+func (l *ledger) arrived(t loopToken) bool {
+	o := l.outcome(t)
+	return o == loopFound || o == loopArrived
 }
 
 // expects tells whether a message is on its way.

@@ -177,6 +177,7 @@ type loopBench struct {
 func (b *loopBench) run(send bool) (token loopToken, r *loopRun, err error) {
 	b.t.Helper()
 	p := &Mailloop{To: "b@mail.test", TTL: probe.Duration(time.Hour), Late: probe.Duration(5 * time.Minute)}
+	p.box.Server, p.box.Username = "box.test", "b"
 	m := &probe.Module{Kind: "mailloop", Prober: probeFunc(func(ctx context.Context, target probe.Target, rec *probe.Recorder) error {
 		if r, err = p.begin(target, rec); err != nil {
 			return err

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"skywatch/internal/probe"
 )
@@ -75,7 +76,7 @@ func (c *LoopMailbox) validate() error {
 	if c.Folder == "" {
 		return errors.New("folder: empty, want a name such as INBOX")
 	}
-	if c.Junk == c.Folder {
+	if c.Junk == c.Folder || strings.EqualFold(c.Folder, "INBOX") && strings.EqualFold(c.Junk, "INBOX") { // RFC 9051, 5.1
 		return fmt.Errorf("junk: found %q, which is the folder too, want another or \"\"", c.Junk)
 	}
 	if c.Server == "" {
@@ -188,10 +189,13 @@ func (b *imapBox) remove(ctx context.Context, messages []loopMessage) (removed [
 				return removed, err
 			}
 		}
-		if err := b.client.remove(ctx, ids); err != nil {
+		gone, err := b.client.delete(ids, false)
+		if err != nil {
 			return removed, err
 		}
-		removed = append(removed, here...)
+		if gone == len(ids) {
+			removed = append(removed, here...)
+		}
 	}
 	return removed, nil
 }

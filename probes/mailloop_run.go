@@ -19,6 +19,7 @@ import (
 type loopRun struct {
 	p      *Mailloop
 	target probe.Target
+	box    probe.Target // the mailbox
 	r      *probe.Recorder
 	signer mailSigner
 	ledger *ledger
@@ -51,11 +52,15 @@ type loopArrival struct {
 
 // begin reads what is remembered.
 func (p *Mailloop) begin(t probe.Target, r *probe.Recorder) (*loopRun, error) {
-	signer, err := newMailSigner(r.Shared())
+	box, err := p.mailboxTarget(t)
 	if err != nil {
 		return nil, err
 	}
-	run := &loopRun{p: p, target: t, r: r, signer: signer, ledger: openLedger(r.Store())}
+	signer, err := mailSignerOf(r)
+	if err != nil {
+		return nil, err
+	}
+	run := &loopRun{p: p, target: t, box: box, r: r, signer: signer, ledger: openLedger(r.Store())}
 	if r.Attempt() > 1 {
 		text, _ := r.Cache().Get(run.memoKey())
 		_ = json.Unmarshal(text, &run.before) // what cannot be read is nothing
@@ -77,22 +82,30 @@ func (run *loopRun) remember(m loopMemo) {
 	}
 }
 
+// change is ledger.change while no other probe does that: requests for the same module and target, as of two Prometheus servers, have one
+// ledger.
+func (run *loopRun) change(f func()) (err error) {
+	run.r.Alone(func() { err = run.ledger.change(f) })
+	return err
+}
+
 // send sends the one message of the run. The token is stored before: a message that nobody expects would never be missed.
 func (run *loopRun) send(ctx context.Context) error {
 	if token, ok := parseLoopToken(run.before.Token); ok {
 		return run.resume(token)
 	}
-	token, givenUp := run.ledger.send(time.Now())
+	var token loopToken
+	var givenUp []loopToken
+	if err := run.change(func() { token, givenUp = run.ledger.send(time.Now()) }); err != nil {
+		return err
+	}
 	if len(givenUp) > 0 {
 		run.r.Log.Warn("too many messages on their way, the oldest is given up", "token", givenUp[0].String(), "outstanding", maxOutstanding)
-	}
-	if err := run.ledger.save(); err != nil {
-		return err
+		run.lost = append(run.lost, givenUp...)
 	}
 	err := within(ctx, 2, func(ctx context.Context) error { return run.transmit(ctx, token) })
 	if err != nil && !errors.Is(err, errDoubtful) {
-		run.ledger.withdraw(token)
-		if failed := run.ledger.save(); failed != nil {
+		if failed := run.change(func() { run.ledger.withdraw(token) }); failed != nil {
 			run.r.Log.Warn("a message that was not sent will be missed", "token", token.String(), "err", failed)
 		}
 		return err
@@ -109,10 +122,7 @@ func (run *loopRun) send(ctx context.Context) error {
 // resume takes the message of an earlier attempt for that of this one.
 func (run *loopRun) resume(token loopToken) error {
 	run.own, run.sentBefore = token, true
-	switch run.ledger.outcome(token) {
-	case loopFound, loopArrived:
-		run.ownArrived = true
-	}
+	run.ownArrived = run.ledger.arrived(token)
 	run.r.Log.Info("sent by an earlier attempt", "token", token.String())
 	if run.before.Doubt != "" {
 		return probe.Failf(run.before.Reason, "%s, in an earlier attempt", run.before.Doubt)
@@ -138,7 +148,7 @@ func (run *loopRun) transmit(ctx context.Context, token loopToken) error {
 	return nil
 }
 
-// judge decides once the mailbox was looked into.
+// judge decides by what was seen of messages, and remembers it, so that no further attempt of the run makes up for it.
 func (run *loopRun) judge() error {
 	if n := len(run.lost); n > 0 {
 		return run.final("waiting for mail to %q: %d lost, the first with token %s sent at %s, want it within %s", run.p.To, n,
@@ -146,9 +156,6 @@ func (run *loopRun) judge() error {
 	}
 	if run.junked != nil && run.p.JunkIsFailure {
 		return run.final("waiting for mail to %q: the message with token %s is in folder %q, want it in %q", run.p.To, run.junked.token, run.p.box.Junk, run.p.box.Folder)
-	}
-	if !run.ownArrived {
-		run.r.Log.Info("message has not arrived yet, later probes look for it", "token", run.own.String(), "outstanding", len(run.ledger.outstanding()))
 	}
 	return nil
 }

@@ -17,19 +17,22 @@ import (
 
 // post is a mail system of a test: what it takes by SMTP turns up in a mailbox that IMAP and POP3 show.
 type post struct {
-	mu     sync.Mutex
-	inbox  []string // messages; "" = deleted
-	junk   []string
-	held   []string
-	taken  int    // messages that came by SMTP
-	hold   bool   // whether what comes is held
-	toJunk bool   // whether it goes to the folder for junk
-	twice  bool   // whether each arrives twice
-	lose   bool   // whether it is thrown away
-	refuse bool   // whether RCPT is refused
-	mute   bool   // whether messages are taken without a word
-	closed bool   // whether the mailbox refuses all logins
-	noJunk string // refusal of the folder for junk; "" = there is one
+	mu      sync.Mutex
+	inbox   []string // messages; "" = deleted
+	junk    []string
+	held    []string
+	taken   int    // messages that came by SMTP
+	looks   int    // folders opened by IMAP
+	hold    bool   // whether what comes is held
+	toJunk  bool   // whether it goes to the folder for junk
+	twice   bool   // whether each arrives twice
+	lose    bool   // whether it is thrown away
+	refuse  bool   // whether RCPT is refused
+	mute    bool   // whether messages are taken without a word
+	closed  bool   // whether the mailbox refuses all logins
+	flagged bool   // whether somebody else has flagged a message for deletion, and there is no UIDPLUS
+	renewed bool   // whether UIDVALIDITY changes all the time
+	noJunk  string // refusal of the folder for junk; "" = there is one
 }
 
 // set changes what the system does.
@@ -152,11 +155,12 @@ func (p *post) imap() probetest.Step {
 			done := func(lines ...string) { say(c, append(lines, tag+" OK done")...) }
 			switch {
 			case strings.HasPrefix(command, "CAPABILITY"):
-				done("* CAPABILITY IMAP4rev1 UIDPLUS")
+				done("* CAPABILITY IMAP4rev1" + map[bool]string{false: " UIDPLUS"}[p.flagged])
 			case strings.HasPrefix(command, "LOGIN") && p.closed:
 				say(c, tag+" NO [UNAVAILABLE] come back later with box-pw")
 			case strings.HasPrefix(command, "SELECT"):
 				folder = &p.inbox
+				p.looks++
 				if strings.Contains(command, "Junk") && p.noJunk != "" {
 					say(c, tag+" NO "+p.noJunk)
 					return true
@@ -164,7 +168,13 @@ func (p *post) imap() probetest.Step {
 				if strings.Contains(command, "Junk") {
 					folder = &p.junk
 				}
-				done(fmt.Sprintf("* %d EXISTS", len(*folder)))
+				validity := 1
+				if p.renewed {
+					validity = p.looks
+				}
+				done(fmt.Sprintf("* %d EXISTS", len(*folder)), fmt.Sprintf("* OK [UIDVALIDITY %d] valid", validity))
+			case command == "UID SEARCH DELETED":
+				done("* SEARCH 1000")
 			case strings.HasPrefix(command, "UID SEARCH"):
 				ids := ""
 				for i, text := range *folder {

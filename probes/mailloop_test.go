@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -84,7 +85,7 @@ func newLoop(t *testing.T, protocol, section string) *loop {
 	text := fmt.Sprintf(`{tls: none, ehlo: probe.test, from: a@probe.test, to: b@mail.test, poll: 10ms, mailbox: {protocol: %s, server: %q, tls: none, username: b, password: box-pw}, %s}`,
 		protocol, server.Addr, section)
 	return &loop{t: t, module: testModule(t, Options{}, "mailloop", text), target: probe.NewTarget(probetest.Serve(t, p.smtp()).Addr), post: p,
-		env: probe.Env{Store: new(probe.MemoryStore), Cache: new(probe.MemoryStore), Shared: new(probe.MemoryStore)}}
+		env: probe.Env{Store: new(probe.MemoryStore), Cache: new(probe.MemoryStore), Shared: new(probe.MemoryStore), Alone: new(sync.Mutex)}}
 }
 
 // probe makes a run of so many attempts.
@@ -302,6 +303,21 @@ func TestMailloopLogins(t *testing.T) {
 	}
 }
 
+// TestMailloopWithoutLogin: without an account for the mailbox nothing is sent, and no check is taken.
+func TestMailloopWithoutLogin(t *testing.T) {
+	p := new(post)
+	server := probetest.Serve(t, p.smtp())
+	m := testModule(t, Options{}, "mailloop", "{tls: none, ehlo: probe.test, from: a@b, to: b@c, mailbox: {server: box.test}}")
+	res := runProbe(t, t.Context(), m, server.Addr, long)
+	want := `logging in to "box.test": no account given, want a username or a credential, to look into the mailbox`
+	if res.Reason != probe.ReasonConfig || res.Err != want || len(server.Accepted) > 0 {
+		t.Errorf("%s: %s, %d connections", res.Reason, res.Err, len(server.Accepted))
+	}
+	if err := m.Prober.(*Mailloop).CheckTarget(probe.NewTarget(server.Addr)); fmt.Sprint(err) != want {
+		t.Error(err)
+	}
+}
+
 func TestMailloopConfigErrors(t *testing.T) {
 	const mail = "from: a@b, to: b@c, "
 	for section, want := range map[string]string{
@@ -316,6 +332,7 @@ func TestMailloopConfigErrors(t *testing.T) {
 		mail + `mailbox: {protocol: nntp}`:  `mailbox: protocol: found "nntp", want imap or pop3`,
 		mail + `mailbox: {folder: ""}`:      `mailbox: folder: empty, want a name such as INBOX`,
 		mail + `mailbox: {junk: INBOX}`:     `mailbox: junk: found "INBOX", which is the folder too, want another or ""`,
+		mail + `mailbox: {junk: inbox}`:     `mailbox: junk: found "inbox", which is the folder too, want another or ""`,
 		mail + `mailbox: {auth: apop}`:      `mailbox: auth: found "apop", want login, plain, cram-md5 or xoauth2`,
 		mail + `mailbox: {tls: x}`:          `mailbox: tls: found "x", want none, starttls or tls`,
 		mail + `mailbox: {password: x}`:     `mailbox: password without username, want both`,

@@ -24,6 +24,12 @@ const mailSignerKey = "mail_key"
 // mailSigner signs tokens and knows its own again.
 type mailSigner struct{ key []byte }
 
+// mailSignerOf is newMailSigner for a probe under way. Of probes that begin at the same time one makes the key.
+func mailSignerOf(r *probe.Recorder) (m mailSigner, err error) {
+	r.Alone(func() { m, err = newMailSigner(r.Shared()) })
+	return m, err
+}
+
 // newMailSigner takes the key from the store, which is Recorder.Shared, or makes one there.
 func newMailSigner(s probe.Store) (mailSigner, error) {
 	if key, ok := s.Get(mailSignerKey); ok && len(key) == sha256.Size {

@@ -4,8 +4,11 @@
 package probes
 
 import (
+	"context"
 	"errors"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"skywatch/internal/probe"
@@ -49,6 +52,29 @@ func TestMailSigner(t *testing.T) {
 	}
 	if bare == newToken() {
 		t.Error("a token was made twice")
+	}
+}
+
+// TestMailSignerOnce: probes that begin at the same time have one key, or the messages of all but one would be foreign.
+func TestMailSignerOnce(t *testing.T) {
+	env := probe.Env{Shared: new(probe.MemoryStore), Alone: new(sync.Mutex)}
+	var all sync.WaitGroup
+	keys := make([]string, 50)
+	for i := range keys {
+		m := &probe.Module{Kind: "smtp", Prober: probeFunc(func(_ context.Context, _ probe.Target, r *probe.Recorder) error {
+			signer, err := mailSignerOf(r)
+			keys[i] = string(signer.key)
+			return err
+		})}
+		all.Go(func() {
+			if res := probe.Run(t.Context(), probe.Check{Module: m, Timeout: long}, env); !res.Success() {
+				t.Error(res.Err)
+			}
+		})
+	}
+	all.Wait()
+	if n := len(slices.Compact(keys)); n != 1 {
+		t.Errorf("%d keys, want one", n)
 	}
 }
 

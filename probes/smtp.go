@@ -112,7 +112,7 @@ func (p *SMTP) converse(c *smtpClient) error {
 	case p.Send == sendRcpt:
 		return c.rehearse(p.From, p.To)
 	}
-	signer, err := newMailSigner(c.r.Shared())
+	signer, err := mailSignerOf(c.r)
 	if err != nil {
 		return err
 	}

@@ -84,9 +84,11 @@ func (c *smtpClient) authenticate() error {
 	return c.refusal("logging in with "+mechanism.name+" to", reply, "235")
 }
 
-// refusesCredential tells whether a reply to AUTH is a verdict on the credential. The codes from 500 to 504 are about the command itself, and
-// those from 400 on about the moment.
-func refusesCredential(code int) bool { return code/100 == 5 && code > 504 }
+// refusesCredential tells whether a reply to AUTH is a verdict on the credential. The codes from 500 to 504 are about the command itself,
+// those from 400 on about the moment, and 530 and 538 want TLS first (RFC 3207, section 4; RFC 4954, section 6).
+func refusesCredential(code int) bool {
+	return code/100 == 5 && code > 504 && code != 530 && code != 538
+}
 
 // mechanism chooses one.
 func (c *smtpClient) mechanism() (*sasl, error) {

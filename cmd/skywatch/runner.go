@@ -6,6 +6,7 @@ package main
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 
 	"skywatch/internal/lockout"
@@ -30,6 +31,7 @@ type runner struct {
 	checks       *memories // what probers of checks remember without a durable store
 	checkCache   *memories
 	shared       probe.Store // what all probers have in common
+	alone        sync.Mutex  // held while a prober changes what it and others remember
 }
 
 func newRunner(log *slog.Logger, durable func(check, target string) probe.Store) *runner {
@@ -93,7 +95,7 @@ func complain(log slog.Handler, r *probe.Result) {
 }
 
 func (r *runner) env(c probe.Check, store, cache probe.Store, ended func()) probe.Env {
-	env := probe.Env{Store: store, Cache: cache, Shared: r.shared, Strays: &r.strays, Ended: ended}
+	env := probe.Env{Store: store, Cache: cache, Shared: r.shared, Alone: &r.alone, Strays: &r.strays, Ended: ended}
 	if r.log.Enabled(context.Background(), slog.LevelError) {
 		log := r.log.With("module", c.Module.Name, "target", c.Target.String())
 		if c.Name != "" {

@@ -6,7 +6,7 @@ package probe
 // Draft gives a recorder for a part of the attempt that may come to nothing: its samples and facts are kept apart until Adopt takes
 // them over. The trace, the secrets, the memories and the watchdog are those of r.
 func (r *Recorder) Draft() *Recorder {
-	return &Recorder{Log: r.Log, trace: r.trace, store: r.store, cache: r.cache, shared: r.shared, number: r.number, parent: r}
+	return &Recorder{Log: r.Log, trace: r.trace, store: r.store, cache: r.cache, shared: r.shared, alone: r.alone, number: r.number, parent: r}
 }
 
 // Adopt takes the samples and facts of a draft over, which is not used afterwards.

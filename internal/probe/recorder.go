@@ -26,6 +26,7 @@ type Recorder struct {
 
 	trace                *traceBuffer
 	store, cache, shared Store
+	alone                sync.Locker
 	number               int             // of the attempt, from 1
 	parent               *Recorder       // of a draft; nil otherwise
 	gate                 Gate            // nil = every secret may be sent
@@ -111,6 +112,14 @@ func (r *Recorder) Cache() Store { return r.cache }
 // Shared is the one memory that all probes of this skywatch have in common, durable like Store; never nil. It is for what one module makes
 // and another must know again, such as the key of signed messages.
 func (r *Recorder) Shared() Store { return r.shared }
+
+// Alone calls f while no other probe is in Alone, for a change of a memory that depends on what is in it: requests for the same module and
+// target run at the same time and have one Store. f does nothing else, so that nobody waits for long.
+func (r *Recorder) Alone(f func()) {
+	r.alone.Lock()
+	defer r.alone.Unlock()
+	f()
+}
 
 // track hands a connection to the watchdog of the attempt. It tells whether the attempt still runs.
 func (r *Recorder) track(c net.Conn) bool {

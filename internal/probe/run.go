@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -35,6 +36,7 @@ type Env struct {
 	Store  Store            // nil = a memory that ends with the run
 	Cache  Store            // nil = a memory that ends with the run
 	Shared Store            // nil = a memory that ends with the run
+	Alone  sync.Locker      // of all runs that have memories in common, see Recorder.Alone; nil = this run has its own
 	Gate   Gate             // asked before secrets are sent; nil = nobody is
 	Strays *atomic.Int64    // counts probers that still run after their deadline; nil = not counted
 	Ended  func()           // called once, when everything the run started has ended: at return, or later for a stray; nil = nothing
@@ -58,6 +60,9 @@ func Run(ctx context.Context, c Check, env Env) Result {
 	}
 	if env.Shared == nil {
 		env.Shared = new(MemoryStore)
+	}
+	if env.Alone == nil {
+		env.Alone = new(sync.Mutex)
 	}
 	if env.Ended == nil {
 		env.Ended = func() {}
@@ -96,7 +101,7 @@ func Run(ctx context.Context, c Check, env Env) Result {
 
 // attempt makes one try and writes its outcome into res. It tells whether the prober still runs.
 func attempt(ctx context.Context, c Check, env Env, trace *traceBuffer, res *Result) (stray bool) {
-	r := &Recorder{trace: trace, store: env.Store, cache: env.Cache, shared: env.Shared, number: res.Attempts, samples: make([]Sample, 0, 16), facts: make([]Fact, 0, 4)}
+	r := &Recorder{trace: trace, store: env.Store, cache: env.Cache, shared: env.Shared, alone: env.Alone, number: res.Attempts, samples: make([]Sample, 0, 16), facts: make([]Fact, 0, 4)}
 	r.Log = slog.New(&traceHandler{recorder: r, next: env.Log})
 	start := time.Now()
 	within, cancel := context.WithDeadline(ctx, start.Add(c.Timeout))
