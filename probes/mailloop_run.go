@@ -55,6 +55,8 @@ func (p *Mailloop) begin(t probe.Target, r *probe.Recorder) (*loopRun, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.SMTPConfig.hide(p.ready.options, t, PrivateKey{}, r)
+	p.Mailbox.hide(p.ready.options, probe.Target{}, PrivateKey{}, r) // the server that takes the mail may be the same
 	run := &loopRun{p: p, target: t, r: r, signer: signer, ledger: openLedger(r.Store())}
 	if r.Attempt() > 1 {
 		text, _ := r.Cache().Get(run.memoKey())
