@@ -22,7 +22,7 @@ func TestEarlySecrets(t *testing.T) {
 	file := probetest.WriteFile(t, "password", []byte(secret+"\n"))
 	o := Options{Credentials: Credentials{{Name: "named", Account: Account{Username: "u", PasswordFile: file}}}}
 	long256 := strings.Repeat("x", 250) + secret // longer than a banner
-	long300 := strings.Repeat("x", 275) + secret // longer than evidence
+	long300 := strings.Repeat("x", 260) + secret // longer than evidence
 	for _, test := range []struct {
 		prober, keys string // LOGIN stands for who logs in
 		greetings    []string
