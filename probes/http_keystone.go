@@ -8,6 +8,7 @@ package probes
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -124,12 +125,25 @@ func (k *keystoneCall) create2(ctx context.Context, service *gophercloud.Service
 	return k.issue(token.ID, times.Access.Token.IssuedAt, token.ExpiresAt)
 }
 
+// tokenOf2 gives the token of an answer of version 2.0, whatever else is wrong with it; "" when there is none.
+func tokenOf2(body []byte) probe.Secret {
+	var answer struct {
+		Access struct {
+			Token struct {
+				ID string `json:"id"`
+			} `json:"token"`
+		} `json:"access"`
+	}
+	_ = json.Unmarshal(body, &answer) // what can be read is enough
+	return probe.Secret(answer.Access.Token.ID)
+}
+
 // issue checks a token. Its life is by Keystone's clock alone, which may differ from ours, unless Keystone does not say when it began.
 func (k *keystoneCall) issue(text, issuedAt string, end time.Time) (issuedToken, error) {
 	if text == "" || len(text) > maxTokenBytes || !httpguts.ValidHeaderFieldValue(text) {
 		return issuedToken{}, errors.New("there is none that a header can carry")
 	}
-	k.r.Hide(probe.Secret(text))
+	k.hideSecret(probe.Secret(text))
 	issued := issuedToken{text: text}
 	if end.IsZero() {
 		return issued, nil
@@ -154,11 +168,15 @@ func (k *keystoneCall) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	defer resp.Body.Close()
+	k.hideSecret(probe.Secret(resp.Header.Get("X-Subject-Token"))) // also of an answer that turns out to be none
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
 		return nil, err
 	}
 	k.answered = true
+	if k.config.Version == 2 {
+		k.hideSecret(tokenOf2(body))
+	}
 	resp.Body = io.NopCloser(bytes.NewReader(body))
 	return resp, nil
 }

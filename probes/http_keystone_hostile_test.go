@@ -150,3 +150,27 @@ func TestKeystoneNeverShowsTheSecret(t *testing.T) {
 		wantSecretFree(t, res, strings.Trim(text, `"`))
 	}
 }
+
+// TestKeystoneTokenInAMalformedAnswer: a token is hidden as soon as it is there, whatever else comes with it.
+func TestKeystoneTokenInAMalformedAnswer(t *testing.T) {
+	const token = "gAAAA<one>&token-of-the-test"
+	for version, body := range map[string]string{
+		"v3":   `{"token": {"expires_at": "` + token + `"}}`,
+		"v2.0": `{"access": {"token": {"id": "` + token + `", "expires": "` + token + `"}}}`,
+	} {
+		server := web(t, map[string]http.HandlerFunc{"/" + version + "/": func(w http.ResponseWriter, _ *http.Request) {
+			if version == "v3" {
+				w.Header().Set("X-Subject-Token", token)
+				w.WriteHeader(201)
+			}
+			io.WriteString(w, body)
+		}})
+		keys := map[string]string{"v3": "user_domain_id: default", "v2.0": "tenant_name: a"}[version]
+		keys = fmt.Sprintf("openstack: {auth_url: %q, username: u, password: hunter42, %s}", server.URL+"/"+version, keys)
+		res := fetch(t, httpModule(t, keys, Options{}), server.URL)
+		if res.Reason != probe.ReasonProtocol || !strings.Contains(res.Err, `<secret>`) {
+			t.Errorf("%s: %s: %s, want a failure of the protocol with the token masked", version, res.Reason, res.Err)
+		}
+		wantSecretFree(t, res, "gAAAA")
+	}
+}

@@ -81,7 +81,7 @@ func (p *httpProbe) addToken(ctx context.Context, req *http.Request, renew bool)
 			return err
 		}
 	}
-	p.r.Hide(probe.Secret(token))
+	p.hideSecret(probe.Secret(token))
 	req.Header.Set(authTokenHeader, token)
 	p.private[authTokenHeader] = true
 	p.keystone.part = partService

@@ -75,7 +75,7 @@ func (c *imapClient) greeting() error {
 		return probe.Failf(probe.ReasonResponse, "reading from %q: turned away with %s, want a greeting", c.server, c.r.Evidence(status.answer()))
 	}
 	c.note(status)
-	c.banner, c.known = shortBanner(status.text), status.condition == "PREAUTH"
+	c.banner, c.known = c.shortBanner(status.text), status.condition == "PREAUTH"
 	c.r.Fact("banner", c.banner)
 	c.done("greeting")
 	return nil

@@ -124,6 +124,7 @@ func (c *ServiceConfig) open(ctx context.Context, t probe.Target, desc *probe.De
 	if err != nil {
 		return nil, err
 	}
+	c.hide(c.ready.options, t, PrivateKey{}, r)
 	l, err := c.ready.dialer.reach(ctx, t, host, port, desc, budget, r)
 	if err != nil {
 		return nil, err

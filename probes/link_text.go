@@ -102,7 +102,8 @@ func (t *textLink) say(line string) error {
 const maxBanner = 256
 
 // shortBanner makes a text fit for a label.
-func shortBanner(text string) string {
+func (l *link) shortBanner(text string) string {
+	text = l.r.Mask(text)
 	return strings.ToValidUTF8(text[:min(len(text), maxBanner)], "")
 }
 

@@ -99,6 +99,14 @@ func (c *LoginConfig) use(o Options, t probe.Target, address string, own Private
 	return l, nil
 }
 
+// hide masks the secrets from the first word of the server on: it may know them from an earlier probe, and say them before they are sent. One that
+// cannot be read is left to use.
+func (c *LoginConfig) hide(o Options, t probe.Target, own PrivateKey, r *probe.Recorder) {
+	if l, err := c.resolve(o, t, "", own); err == nil && l != nil {
+		r.Hide(l.Secret, l.key, l.passphrase)
+	}
+}
+
 // logins is what Service.Logins gives for one server.
 func (c *LoginConfig) logins(o Options, t probe.Target, address string, own PrivateKey) ([]probe.Login, error) {
 	l, err := c.resolve(o, t, address, own)

@@ -21,7 +21,7 @@ func capabilityDesc(name string) *probe.Desc {
 
 // recordCapabilities shows what a server can do.
 func recordCapabilities(r *probe.Recorder, desc *probe.Desc, caps []string) {
-	all := strings.ToValidUTF8(strings.Join(caps, " "), "")
+	all := strings.ToValidUTF8(r.Mask(strings.Join(caps, " ")), "")
 	if len(all) > maxCapabilities {
 		all = all[:strings.LastIndexByte(all[:maxCapabilities], ' ')+1]
 	}

@@ -43,10 +43,10 @@ type mysqlGreeting struct {
 }
 
 // newMySQLGreeting reads the packet. It must have all that the driver looks for, which checks nothing.
-func newMySQLGreeting(packet []byte) (*mysqlGreeting, error) {
+func newMySQLGreeting(packet []byte, r *probe.Recorder) (*mysqlGreeting, error) {
 	end := bytes.IndexByte(packet, 0)
 	if len(packet) == 0 || packet[0] != 10 || end < 0 {
-		return nil, fmt.Errorf("got %s, want a greeting of protocol version 10", probe.Evidence(string(packet)))
+		return nil, fmt.Errorf("got %s, want a greeting of protocol version 10", r.Evidence(string(packet)))
 	}
 	const after = 4 + 8 + 1 + 2 + 3 + 2 + 1 + 10 + 13 // connection, salt, 0, capabilities, charset and status, capabilities, length, 0, salt
 	if len(packet) < end+1+after {
@@ -56,7 +56,7 @@ func newMySQLGreeting(packet []byte) (*mysqlGreeting, error) {
 	// MariaDB puts 5.5.5- in front, for old replicas that could not make sense of a version 10.
 	g.version = strings.TrimPrefix(strings.ToValidUTF8(string(packet[1:end]), "?"), "5.5.5-")
 	if g.capabilities()&mysqlProtocol41 == 0 || g.capabilities()&mysqlSecureConn == 0 {
-		return nil, fmt.Errorf("got a server of version %s without protocol 4.1, want MySQL 4.1 or later", probe.Evidence(g.version))
+		return nil, fmt.Errorf("got a server of version %s without protocol 4.1, want MySQL 4.1 or later", r.Evidence(g.version))
 	}
 	return g, nil
 }
@@ -80,7 +80,7 @@ func (p *MySQL) greet(ctx context.Context, l *link) (*mysqlWire, error) {
 	if refusal, ok := newMySQLError(packet); ok {
 		return nil, probe.Failf(probe.ReasonResponse, "connecting to %q: refused with %s, want a greeting", l.server, l.r.Evidence(refusal.Error()))
 	}
-	greeting, err := newMySQLGreeting(packet)
+	greeting, err := newMySQLGreeting(packet, l.r)
 	if err != nil {
 		return nil, probe.Failf(probe.ReasonProtocol, "reading from %q: %w", l.server, err)
 	}

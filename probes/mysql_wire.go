@@ -192,7 +192,7 @@ func (w *mysqlWire) nextOfAnswer() error {
 	}
 	columns, _, ok := lengthEncoded(start)
 	if !ok || columns == 0 || columns > mysqlColumnsMax {
-		return fmt.Errorf("got %q as the number of columns, want 1 to %d", start, mysqlColumnsMax)
+		return fmt.Errorf("got %s as the number of columns, want 1 to %d", w.r.Evidence(string(start[:1])), mysqlColumnsMax)
 	}
 	return nil
 }

@@ -66,7 +66,7 @@ func (c *pop3Client) begin(ctx context.Context, startTLS bool) error {
 		return probe.Failf(probe.ReasonResponse, "reading from %q: turned away with %s, want a greeting", c.server, c.r.Evidence(answer.line()))
 	}
 	c.stamp = stamp.FindString(answer.text)
-	c.banner = shortBanner(strings.TrimSpace(stamp.ReplaceAllString(answer.text, "")))
+	c.banner = c.shortBanner(strings.TrimSpace(stamp.ReplaceAllString(answer.text, "")))
 	c.r.Fact("banner", c.banner)
 	c.done("greeting")
 	if startTLS {

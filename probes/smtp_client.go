@@ -37,7 +37,7 @@ func (c *smtpClient) greet() error {
 	}
 	c.last = reply
 	if c.descs.banner != nil {
-		c.r.Set(c.descs.banner, 1, shortBanner(strings.Join(reply.lines, " ")))
+		c.r.Set(c.descs.banner, 1, c.shortBanner(strings.Join(reply.lines, " ")))
 	}
 	if reply.code != 220 {
 		return c.refusal("connecting to", reply, "220")

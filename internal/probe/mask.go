@@ -20,16 +20,20 @@ const shortestMasked = 3
 const shortestLine = 8
 
 // maskForms gives the spellings under which a secret may turn up: plain, quoted, percent-encoded, hexadecimal, base64 at each of the three
-// alignments it can have inside a longer encoded text (AUTH PLAIN, HTTP basic).
+// alignments it can have inside a longer encoded text (AUTH PLAIN, HTTP basic). Each of them also in upper and lower case, in which the names of
+// extensions and capabilities are shown.
 func maskForms(secret string) []string {
 	if len(secret) < shortestMasked {
 		return nil
 	}
 	hexed := hex.EncodeToString([]byte(secret))
 	quoted := strconv.Quote(secret)
-	forms := []string{secret, quoted[1 : len(quoted)-1], url.QueryEscape(secret), url.PathEscape(secret), hexed, strings.ToUpper(hexed)}
+	forms := []string{secret, quoted[1 : len(quoted)-1], url.QueryEscape(secret), url.PathEscape(secret), hexed}
 	for shift := range 3 {
 		forms = append(forms, base64Core(secret, shift, base64.RawStdEncoding), base64Core(secret, shift, base64.RawURLEncoding))
+	}
+	for _, form := range forms {
+		forms = append(forms, strings.ToUpper(form), strings.ToLower(form))
 	}
 	slices.SortFunc(forms, func(a, b string) int {
 		if len(a) != len(b) {

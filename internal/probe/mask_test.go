@@ -11,6 +11,9 @@ func TestMaskHidesEverySpelling(t *testing.T) {
 	if got := Mask(text, "hunter42"); got != want {
 		t.Errorf("Mask: %q, want %q", got, want)
 	}
+	if got := Mask("250-HUNTER4-2 hunter4-2 Hunter4-2 48756E746572342D32", "Hunter4-2"); got != "250-<secret> <secret> <secret> <secret>" {
+		t.Errorf("Mask of other cases: %q, want none of them", got)
+	}
 	if got := Mask("plain", "", "ab"); got != "plain" {
 		t.Errorf("Mask without a secret worth masking: %q, want the text itself", got)
 	}

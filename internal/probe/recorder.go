@@ -102,6 +102,9 @@ func (r *Recorder) Evidence(s string) string { return Evidence(r.trace.mask(s)) 
 // does it in the first one.
 func (r *Recorder) Attempt() int { return r.number }
 
+// Mask replaces the secrets of this run in s: for a text that is cut, so that no half of one is left. What is recorded whole needs no Mask.
+func (r *Recorder) Mask(s string) string { return r.trace.mask(s) }
+
 // Store is the memory of this module and target; never nil.
 func (r *Recorder) Store() Store { return r.store }
 
