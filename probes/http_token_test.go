@@ -174,7 +174,7 @@ func TestTokenNearItsEnd(t *testing.T) {
 	}
 }
 
-// TestTokenOnRedirects follows the request where other credentials do, and to no other port.
+// TestTokenOnRedirects stays on its host and port, or goes where its credential may.
 func TestTokenOnRedirects(t *testing.T) {
 	k := newKeystone(t)
 	var seen []string
@@ -194,7 +194,7 @@ func TestTokenOnRedirects(t *testing.T) {
 		want     string // what the second one gets
 	}{
 		{a, "/next", "a.example T"},
-		{a, named(t, s.URL, "www.a.example"), "www.a.example T"},
+		{a, named(t, s.URL, "www.a.example"), "www.a.example"},
 		{a, named(t, s.URL, "b.example"), "b.example"},
 		{a, named(t, elsewhere.URL, "a.example"), "a.example"},
 		{named(t, secure.URL, "a.example"), a, "a.example"},
@@ -218,6 +218,12 @@ func TestTokenOnRedirects(t *testing.T) {
 	wantOutcome(t, fetch(t, m, a+"/?to="+named(t, s.URL, "www.a.example")), probe.ReasonNone, "", "")
 	if len(seen) != 2 || seen[1] != "www.a.example " {
 		t.Errorf("a host that the credential does not allow: saw %q, want no token there", seen)
+	}
+	credentials[0].Allow = append(credentials[0].Allow, "www.a.example:"+port)
+	seen = nil
+	wantOutcome(t, fetch(t, m, a+"/?to="+named(t, s.URL, "www.a.example")), probe.ReasonNone, "", "")
+	if len(seen) != 2 || !strings.HasPrefix(seen[1], "www.a.example t0ken-") {
+		t.Errorf("a host that the credential allows: saw %q, want a token there", seen)
 	}
 	for _, test := range []struct {
 		first, next string
