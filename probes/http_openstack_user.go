@@ -193,3 +193,6 @@ func (h *HTTP) Logins(t probe.Target) ([]probe.Login, error) {
 	}
 	return []probe.Login{l.Login, {Credential: l.Credential, Address: hostPortOf(p.url)}}, nil // a secret that cannot be read is the probe's failure
 }
+
+// sendsSecrets is that of confidant: only for openstack the rule of where secrets may go holds.
+func (h *HTTP) sendsSecrets() bool { return h.OpenStack != nil }
