@@ -279,9 +279,9 @@ func TestOpenStackLogins(t *testing.T) {
 		want               []probe.Login
 		err                string
 	}{
-		{"http://a.example/x", "", []probe.Login{{Username: "admin", Address: "KEYS.example:443", Secret: "pw1", Fixed: true}, {Address: "a.example:80"}}, ""},
-		{"https://u:p@a.example", "ops", []probe.Login{{Credential: "ops", Username: "ops", Address: "KEYS.example:443", Secret: "pw2", Fixed: true}, {Credential: "ops", Address: "a.example:443"}}, ""},
-		{"[::1]:8080/x", "", []probe.Login{{Username: "admin", Address: "KEYS.example:443", Secret: "pw1", Fixed: true}, {Address: "[::1]:8080"}}, ""},
+		{"http://a.example/x", "", []probe.Login{{Username: "admin", Address: "KEYS.example:443", Secret: "pw1", Fixed: true}, {Username: "admin", Address: "a.example:80", Secret: "pw1"}}, ""},
+		{"https://u:p@a.example", "ops", []probe.Login{{Credential: "ops", Username: "ops", Address: "KEYS.example:443", Secret: "pw2", Fixed: true}, {Credential: "ops", Username: "ops", Address: "a.example:443", Secret: "pw2"}}, ""},
+		{"[::1]:8080/x", "", []probe.Login{{Username: "admin", Address: "KEYS.example:443", Secret: "pw1", Fixed: true}, {Username: "admin", Address: "[::1]:8080", Secret: "pw1"}}, ""},
 		{"a.example", "none", nil, `openstack: credential: "none" is not configured, want it under credentials`},
 		{"a.example", "key", nil, `openstack: credential: "key" has no password, want one`},
 		{"http://", "", nil, `fetching "http://": no host, want a URL with one`},
