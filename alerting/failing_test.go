@@ -64,7 +64,9 @@ func TestNextTellsWhichTargetsFail(t *testing.T) {
 		{"b? c", 0, "-", ""},   // b is not known to be better
 		{"c", record.Down, "/ b", ""},
 		{"a d", record.Down, "a d / c", ""},
+		{"a?", record.Down, "/ d", ""}, // that of a is not known, that d is better is
 		{"a?", 0, "-", ""},
+		{"b?", 0, "-", ""}, // none fails for sure, and not all are up
 		{"", record.Down, "", ""},
 	} {
 		before := state

@@ -5,6 +5,7 @@ package alerting
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"skywatch/internal/probe"
@@ -30,18 +31,38 @@ func next(s record.CheckState, r probe.Result, rule rules) (record.CheckState, [
 	case probe.Down:
 		return nextDown(s, r, rule)
 	case probe.Inconclusive:
-		s.LastSeen = plain(r.Start)
+		return nextInconclusive(s, r, rule)
 	}
 	return s, nil
+}
+
+// nextInconclusive changes no state. Of a check with many targets that is down, those that can be judged may have recovered, while others, such
+// as ones whose logins are paused, still count as failing: that is told. Where a target is down nevertheless, the result was judged to say
+// nothing at all.
+func nextInconclusive(s record.CheckState, r probe.Result, rule rules) (record.CheckState, []record.Transition) {
+	s.LastSeen = plain(r.Start)
+	isDown := func(one probe.Result) bool { return one.Verdict == probe.Down }
+	targets := record.TargetsOf(s.Targets, r)
+	if s.State != record.Down || targets.Failing == 0 || targets.SameFailing(s.Targets) || slices.ContainsFunc(r.Parts, isDown) {
+		return s, nil
+	}
+	t := changed(s, r, rule, targets)
+	s.Targets = targets
+	return s, []record.Transition{t}
+}
+
+// changed is the transition of a check that stays down, with other targets that fail.
+func changed(s record.CheckState, r probe.Result, rule rules, targets record.Targets) record.Transition {
+	t := transition(s, r, rule, record.Down, plain(r.Start))
+	t.Incident, t.Began, t.Failing = s.Incident, s.Since, record.FailingOf(s.Targets, targets, r)
+	return t
 }
 
 func nextDown(s record.CheckState, r probe.Result, rule rules) (record.CheckState, []record.Transition) {
 	var ts []record.Transition
 	targets := record.TargetsOf(s.Targets, r)
 	if s.State == record.Down && targets.Total > 0 && !targets.SameFailing(s.Targets) {
-		t := transition(s, r, rule, record.Down, plain(r.Start))
-		t.Incident, t.Began, t.Failing = s.Incident, s.Since, record.FailingOf(s.Targets, targets, r)
-		ts = []record.Transition{t}
+		ts = []record.Transition{changed(s, r, rule, targets)}
 	}
 	if s.State != record.Down {
 		at := plain(r.Failing)

@@ -177,7 +177,8 @@ func (c *OpenStack) login(o Options, t probe.Target) (*login, error) {
 	return l, err
 }
 
-// Logins tells who gets which secret: Keystone the password, and the target a token that stands for it, which is not known yet. Without
+// Logins tells who gets which secret: Keystone the password, and the target a token that is not known yet, in whose place stands the
+// password that it is given for: a token for another one is another secret. Without
 // openstack, what a module sends is the business of blackbox_exporter's keys.
 func (h *HTTP) Logins(t probe.Target) ([]probe.Login, error) {
 	if h.OpenStack == nil {
@@ -191,5 +192,9 @@ func (h *HTTP) Logins(t probe.Target) ([]probe.Login, error) {
 	if l == nil {
 		return nil, err
 	}
-	return []probe.Login{l.Login, {Credential: l.Credential, Address: hostPortOf(p.url)}}, nil // a secret that cannot be read is the probe's failure
+	token := probe.Login{Credential: l.Credential, Username: l.Username, Address: hostPortOf(p.url), Secret: l.Secret}
+	return []probe.Login{l.Login, token}, nil // a secret that cannot be read is the probe's failure
 }
+
+// sendsSecrets is that of confidant: only for openstack the rule of where secrets may go holds.
+func (h *HTTP) sendsSecrets() bool { return h.OpenStack != nil }

@@ -63,11 +63,17 @@ func sameOwner(first, next *url.URL) bool {
 }
 
 // tokenMayGo tells whether the token of openstack may follow a redirect to a host of the same owner: to the same port, and where the
-// credential that stands behind the token is allowed.
+// credential that stands behind the token is allowed. Without such a list it stays on the host that was asked for: whoever makes a host
+// redirect must not find another one of the domain that gets the token.
 func (p *httpProbe) tokenMayGo(first, next *url.URL) bool {
+	if !samePort(first, next) {
+		return false
+	}
 	credential := p.options.Credentials.Find(cmp.Or(p.target.Credential, p.OpenStack.Credential))
-	allowed := credential == nil || len(credential.Allow) == 0 || Allowed(credential.Allow, hostPortOf(next))
-	return allowed && samePort(first, next)
+	if credential != nil && len(credential.Allow) > 0 {
+		return Allowed(credential.Allow, hostPortOf(next))
+	}
+	return Allowed([]string{hostPortOf(first)}, joinHostPort(next.Hostname(), portOf(first)))
 }
 
 // samePort tells whether two URLs lead to the same port, or from HTTP to HTTPS at their standard ports. A token is for one service, and

@@ -174,7 +174,7 @@ func TestTokenNearItsEnd(t *testing.T) {
 	}
 }
 
-// TestTokenOnRedirects follows the request where other credentials do, and to no other port.
+// TestTokenOnRedirects stays on its host and port, or goes where its credential may.
 func TestTokenOnRedirects(t *testing.T) {
 	k := newKeystone(t)
 	var seen []string
@@ -194,7 +194,7 @@ func TestTokenOnRedirects(t *testing.T) {
 		want     string // what the second one gets
 	}{
 		{a, "/next", "a.example T"},
-		{a, named(t, s.URL, "www.a.example"), "www.a.example T"},
+		{a, named(t, s.URL, "www.a.example"), "www.a.example"},
 		{a, named(t, s.URL, "b.example"), "b.example"},
 		{a, named(t, elsewhere.URL, "a.example"), "a.example"},
 		{named(t, secure.URL, "a.example"), a, "a.example"},
@@ -218,6 +218,12 @@ func TestTokenOnRedirects(t *testing.T) {
 	wantOutcome(t, fetch(t, m, a+"/?to="+named(t, s.URL, "www.a.example")), probe.ReasonNone, "", "")
 	if len(seen) != 2 || seen[1] != "www.a.example " {
 		t.Errorf("a host that the credential does not allow: saw %q, want no token there", seen)
+	}
+	credentials[0].Allow = append(credentials[0].Allow, "www.a.example:"+port)
+	seen = nil
+	wantOutcome(t, fetch(t, m, a+"/?to="+named(t, s.URL, "www.a.example")), probe.ReasonNone, "", "")
+	if len(seen) != 2 || !strings.HasPrefix(seen[1], "www.a.example t0ken-") {
+		t.Errorf("a host that the credential allows: saw %q, want a token there", seen)
 	}
 	for _, test := range []struct {
 		first, next string
@@ -273,9 +279,9 @@ func TestOpenStackLogins(t *testing.T) {
 		want               []probe.Login
 		err                string
 	}{
-		{"http://a.example/x", "", []probe.Login{{Username: "admin", Address: "KEYS.example:443", Secret: "pw1", Fixed: true}, {Address: "a.example:80"}}, ""},
-		{"https://u:p@a.example", "ops", []probe.Login{{Credential: "ops", Username: "ops", Address: "KEYS.example:443", Secret: "pw2", Fixed: true}, {Credential: "ops", Address: "a.example:443"}}, ""},
-		{"[::1]:8080/x", "", []probe.Login{{Username: "admin", Address: "KEYS.example:443", Secret: "pw1", Fixed: true}, {Address: "[::1]:8080"}}, ""},
+		{"http://a.example/x", "", []probe.Login{{Username: "admin", Address: "KEYS.example:443", Secret: "pw1", Fixed: true}, {Username: "admin", Address: "a.example:80", Secret: "pw1"}}, ""},
+		{"https://u:p@a.example", "ops", []probe.Login{{Credential: "ops", Username: "ops", Address: "KEYS.example:443", Secret: "pw2", Fixed: true}, {Credential: "ops", Username: "ops", Address: "a.example:443", Secret: "pw2"}}, ""},
+		{"[::1]:8080/x", "", []probe.Login{{Username: "admin", Address: "KEYS.example:443", Secret: "pw1", Fixed: true}, {Username: "admin", Address: "[::1]:8080", Secret: "pw1"}}, ""},
 		{"a.example", "none", nil, `openstack: credential: "none" is not configured, want it under credentials`},
 		{"a.example", "key", nil, `openstack: credential: "key" has no password, want one`},
 		{"http://", "", nil, `fetching "http://": no host, want a URL with one`},

@@ -88,14 +88,23 @@ func (c *LoginConfig) resolve(o Options, t probe.Target, address string, own Pri
 // use is resolve for a probe under way, right before it sends the secrets: they are hidden in everything it records. Where too many logins
 // were refused it waits, or fails.
 func (c *LoginConfig) use(o Options, t probe.Target, address string, own PrivateKey, r *probe.Recorder) (*login, error) {
+	l, err := c.hidden(o, t, address, own, r)
+	if err != nil || l == nil {
+		return nil, err
+	}
+	if err := r.Entering(l.Login); err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// hidden is use for a probe that has yet to connect. It asks Recorder.Entering itself before it sends the secrets.
+func (c *LoginConfig) hidden(o Options, t probe.Target, address string, own PrivateKey, r *probe.Recorder) (*login, error) {
 	l, err := c.resolve(o, t, address, own)
 	if err != nil || l == nil {
 		return nil, err
 	}
 	r.Hide(l.Secret, l.key, l.passphrase)
-	if err := r.Entering(l.Login); err != nil {
-		return nil, err
-	}
 	return l, nil
 }
 

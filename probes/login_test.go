@@ -21,7 +21,7 @@ func (g *shutGate) Enter(_ context.Context, l probe.Login) error {
 
 func (*shutGate) Verdict(probe.Login, bool) {}
 
-func (*shutGate) Leave() {}
+func (*shutGate) Leave(bool) {}
 
 // TestNothingIsSentPastTheGate: a login that is held up ends the probe before the server sees anything of it, not even the user.
 func TestNothingIsSentPastTheGate(t *testing.T) {

@@ -29,6 +29,22 @@ const (
 // fixedParams are the parameters that every request may have; no key can be set by one of their names.
 var fixedParams = []string{"module", "target", "hostname", "credential", "debug"}
 
+// trustParams are the keys that decide to whom, as whom or how safely a prober that logs in sends its secrets. A request that could set one
+// would get round the rule of where they may go.
+var trustParams = []string{"resolver", "tls", "username", "auth", "allow_cleartext_passwords", "host_key", "known_hosts"}
+
+// confidant is a Service that does not always send secrets.
+type confidant interface{ sendsSecrets() bool }
+
+// sendsSecrets tells whether a prober may have secrets to send, its own or those that a request picks.
+func sendsSecrets(p probe.Prober) bool {
+	if c, ok := p.(confidant); ok {
+		return c.sendsSecrets()
+	}
+	_, ok := p.(Service)
+	return ok
+}
+
 // paramKind says how the text of a parameter becomes the value of a key.
 type paramKind struct {
 	tag  string // of YAML
@@ -47,6 +63,9 @@ func (e *entry) allow(o Options) error {
 		kind, err := settable(reflect.TypeOf(e.module.Prober).Elem(), key)
 		if _, twice := kinds[key]; twice {
 			err = errors.New("given twice, want it once")
+		}
+		if err == nil && slices.Contains(trustParams, key) && sendsSecrets(e.module.Prober) {
+			err = errors.New("cannot be set by a request, as it decides where or how secrets are sent, want it in the module alone")
 		}
 		if err != nil {
 			return fmt.Errorf("line %d: params: %q: %w", e.keyLine("params"), key, err)

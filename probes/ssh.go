@@ -160,7 +160,7 @@ func (p *SSH) attempt(ctx context.Context, t probe.Target, r *probe.Recorder) er
 // prepare finds out who logs in.
 func (c *sshClient) prepare(t probe.Target, r *probe.Recorder) (err error) {
 	p := c.prober
-	if c.who, err = p.use(p.options, t, c.address, p.PrivateKey, r); err != nil {
+	if c.who, err = p.hidden(p.options, t, c.address, p.PrivateKey, r); err != nil {
 		return err
 	}
 	if c.who == nil {

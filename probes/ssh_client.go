@@ -46,6 +46,7 @@ type sshClient struct {
 	partly  []string      // methods that passed, but were not enough
 	asked   bool          // whether the server asked for the password in a dialogue, and got it
 	greeted bool          // whether the text before the login was noted
+	entered bool          // whether the login was permitted
 }
 
 // connect exchanges the keys and logs in; the client is nil when there is nobody to log in.
@@ -168,16 +169,24 @@ func (c *sshClient) nextMethod(a *ssh.ClientAuthContext) (ssh.AuthMethod, error)
 		return slices.Contains(c.offered, method) && !slices.Contains(c.tried, method) && !slices.Contains(c.partly, method)
 	}
 	password := c.who.password()
+	var method ssh.AuthMethod
 	switch {
 	case c.signer != nil && open(sshByKey):
-		return ssh.PublicKeys(c.signer), nil
+		method = ssh.PublicKeys(c.signer)
 	case password == "" || slices.Contains(c.tried, sshByPassword):
 	case open(sshByPassword):
-		return ssh.Password(password.Reveal()), nil
+		method = ssh.Password(password.Reveal())
 	case open(sshByDialogue):
-		return ssh.KeyboardInteractive(c.answer), nil
+		method = ssh.KeyboardInteractive(c.answer)
 	}
-	return nil, nil
+	if method == nil || c.entered {
+		return method, nil
+	}
+	c.entered = true
+	if c.refusal = c.r.Entering(c.who.Login); c.refusal != nil { // not before: a server that cannot be reached must not make other logins wait
+		return nil, c.refusal
+	}
+	return method, nil
 }
 
 func withoutNone(methods []string) []string {

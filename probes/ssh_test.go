@@ -203,3 +203,29 @@ func TestSSHCommands(t *testing.T) {
 	res := runProbe(t, t.Context(), sshModule(t, sshUsesPin+", command: load"), server.addr, long)
 	wantSSH(t, "nobody", res, probe.ReasonConfig, `running "load" on "`+server.addr+`": nobody logs in, want username or credential`)
 }
+
+// TestSSHAsksTheGateLate: right before a secret is sent. Whoever waits for a server that does not answer must not keep other logins waiting.
+func TestSSHAsksTheGateLate(t *testing.T) {
+	server := newSSHServer(t, nil)
+	for name, test := range map[string]struct {
+		address string
+		reason  probe.Reason
+		text    string
+		asked   int
+	}{
+		"no server": {probetest.RefusedAddr(t), probe.ReasonConnect, "connection refused", 0},
+		"held up":   {server.addr, probe.ReasonAuth, "logins are paused", 1},
+	} {
+		gate := new(shutGate)
+		m := sshModule(t, sshUsesPin+", username: watch, password: Watch-pw1")
+		res := probe.Run(t.Context(), probe.Check{Module: m, Target: probe.NewTarget(test.address), Timeout: long, Attempts: 1}, probe.Env{Gate: gate})
+		if res.Reason != test.reason || !strings.Contains(res.Err, test.text) || len(gate.asked) != test.asked {
+			t.Errorf("%s: %s %s, the gate was asked %d times", name, res.Reason, res.Err, len(gate.asked))
+		}
+	}
+	server.mu.Lock()
+	defer server.mu.Unlock()
+	if len(server.passwords) > 0 {
+		t.Error("the server was shown a password")
+	}
+}

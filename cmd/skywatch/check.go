@@ -13,10 +13,12 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/alecthomas/kingpin/v2"
 
 	"skywatch/internal/config"
+	"skywatch/internal/lockout"
 	"skywatch/internal/probe"
 )
 
@@ -37,7 +39,7 @@ func (p *program) check(ctx context.Context, names []string) error {
 	if err != nil {
 		return err
 	}
-	results := p.runAll(ctx, checks, cfg.Concurrency)
+	results := p.runAll(ctx, checks, cfg)
 	if err := p.showResults(results); err != nil {
 		return err
 	}
@@ -76,10 +78,12 @@ func checkNames(checks []probe.Check) []string {
 }
 
 // runAll runs checks side by side and gives their results in the order of the checks.
-func (p *program) runAll(ctx context.Context, checks []probe.Check, concurrency int) []probe.Result {
+// Its guard of logins begins with nothing: it knows of no daemon, but does not have a wrong secret refused by all checks that share it.
+func (p *program) runAll(ctx context.Context, checks []probe.Check, cfg *config.Config) []probe.Result {
 	r := newRunner(p.proberLog(), nil)
+	r.guard = lockout.New(lockout.Options{Config: cfg.LoginGuard, Location: func() *time.Location { return cfg.Location }, Address: oneSpelling})
 	results := make([]probe.Result, len(checks))
-	slots := make(chan struct{}, concurrency)
+	slots := make(chan struct{}, cfg.Concurrency)
 	var all sync.WaitGroup
 	for i, c := range checks {
 		c.Origin = probe.OriginCommand

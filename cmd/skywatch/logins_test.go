@@ -8,9 +8,11 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"skywatch/internal/config"
 	"skywatch/internal/probe"
@@ -159,6 +161,72 @@ func TestManyChecksAtOnce(t *testing.T) {
 	all.Wait()
 	if p.refused != 3 || verdicts[probe.Down] != 3 || verdicts[probe.Inconclusive] != 61 {
 		t.Errorf("%d logins refused, verdicts %v, want 3, and 61 inconclusive", p.refused, verdicts)
+	}
+}
+
+// TestManyChecksByHand: the command has a guard of its own, so that a wrong secret is refused no more often than by the daemon.
+func TestManyChecksByHand(t *testing.T) {
+	d, p := newTestDaemon(t, letterboxes), &post{secret: "right"}
+	checks := slices.Repeat(d.deliver(t, p, "wrong")[:1], 64)
+	held := 0
+	for _, r := range d.runAll(t.Context(), checks, d.live.Current()) {
+		if r.Verdict == probe.Inconclusive {
+			held++
+		}
+	}
+	if p.refused != 3 || held != 61 {
+		t.Errorf("%d logins refused and %d held up, want 3 and 61", p.refused, held)
+	}
+}
+
+// deaf is a prober that sends its secret and gets no answer.
+type deaf struct{ letterbox }
+
+func (b *deaf) Probe(ctx context.Context, t probe.Target, r *probe.Recorder) error {
+	logins, _ := b.Logins(t)
+	if err := r.Entering(logins[0]); err != nil {
+		return err
+	}
+	b.post.mu.Lock()
+	b.post.asked++
+	b.post.mu.Unlock()
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// TestHangingUpIsNoWayAround: neither a client that is gone before the server answers, nor one that gives the probe next to no time, nor a
+// check with a short timeout and many attempts can have a password tried any number of times.
+func TestHangingUpIsNoWayAround(t *testing.T) {
+	for name, try := range map[string]func(d testDaemon, c probe.Check){
+		"gone": func(d testDaemon, c probe.Check) {
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+			defer cancel()
+			c.Origin, c.Timeout, c.Attempts = probe.OriginRequest, time.Minute, 1
+			d.runner.request(ctx, c)
+		},
+		"hasty": func(d testDaemon, c probe.Check) {
+			c.Origin, c.Timeout, c.Attempts = probe.OriginRequest, 10*time.Millisecond, 1
+			r, err := d.runner.request(t.Context(), c)
+			if err != nil || r.Reason != probe.ReasonTimeout {
+				t.Errorf("%s: %v", r.Reason, err)
+			}
+		},
+		"check": func(d testDaemon, c probe.Check) {
+			c.Timeout, c.Attempts, c.RetryDelay = 10*time.Millisecond, 5, 0
+			if r := d.runner.check(t.Context(), c, nil); r.Verdict != probe.Down || r.Reason != probe.ReasonTimeout {
+				t.Errorf("%s %s, want it down: the server gives no answer", r.Verdict, r.Reason)
+			}
+		},
+	} {
+		d, p := newTestDaemon(t, letterboxes), &post{secret: "right"}
+		checks := d.deliver(t, p, "wrong")
+		d.live.Current().Modules["box"].Prober = &deaf{letterbox{p, "wrong"}}
+		for range 8 {
+			try(d, checks[0])
+		}
+		if p.asked != 3 {
+			t.Errorf("%s: sent %d times, want 3", name, p.asked)
+		}
 	}
 }
 

@@ -208,7 +208,7 @@ func (c *Config) ownSecret(m *probe.Module, t probe.Target, l probe.Login) bool 
 		return false
 	}
 	for _, own := range all {
-		if own.Credential == "" && own.Secret == l.Secret && own.Username == l.Username {
+		if own.Credential == "" && own.Secret == l.Secret && own.Username == l.Username && l.Secret != "" { // two files that cannot be read yet are not the same
 			return true
 		}
 	}

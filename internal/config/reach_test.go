@@ -22,6 +22,7 @@ type service struct {
 	credential string       // "" = secret
 	secret     probe.Secret // written in the module
 	server     string       // that the module names; "" = none
+	unread     bool         // whether the secret is in a file that cannot be read
 }
 
 func (*service) Validate() error { return nil }
@@ -32,7 +33,7 @@ func (s *service) Logins(t probe.Target) (all []probe.Login, err error) {
 	if t.Raw() == "nonsense" || strings.Contains(t.Raw(), "@") {
 		return nil, errors.New("reading target \"" + t.Raw() + "\": no host name")
 	}
-	if s.credential == "" && s.secret == "" && t.Credential == "" {
+	if s.credential == "" && s.secret == "" && t.Credential == "" && !s.unread {
 		return nil, nil
 	}
 	own := probe.Login{Credential: cmp.Or(t.Credential, s.credential), Address: t.Raw()}
@@ -238,6 +239,26 @@ func TestSecretsOfOneTargetStayThere(t *testing.T) {
 	}
 	if err := c.Modules["imap"].Permitted(probe.NewTarget("eight.example:993")); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestUnreadSecretsAreNotTheSame: files that are not there when the configuration is read may hold anything later.
+func TestUnreadSecretsAreNotTheSame(t *testing.T) {
+	modules := services()
+	modules["late"] = &service{unread: true}
+	c, err := loadServices(t, someCredentials+someChecks, modules)
+	if err != nil {
+		t.Fatal(err)
+	}
+	variant := *c.Modules["late"]
+	variant.Prober = &service{unread: true}
+	for address, m := range map[string]*probe.Module{"seven.example:993": &variant, "eight.example:993": c.Modules["late"]} {
+		if err := c.reachFor(m, probe.NewTarget(address)); err != nil {
+			t.Error(err)
+		}
+		if err := c.Modules["late"].Permitted(probe.NewTarget(address)); (err == nil) != (m == c.Modules["late"]) {
+			t.Errorf("%s: %v", address, err)
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"net"
 	"time"
 
 	"skywatch/internal/probe"
@@ -45,17 +46,48 @@ func (a account) label() string {
 	return a.credential
 }
 
-// place is the name of the account's memory. The user may be of any length, so a part of its hash stands for it.
+// at is the account at another port of the same host; "" = the host alone.
+func (a account) at(port string) account {
+	if host, _, err := net.SplitHostPort(a.address); err == nil {
+		a.address = host
+	}
+	if port != "" {
+		a.address = net.JoinHostPort(a.address, port)
+	}
+	return a
+}
+
+// port is that of the server; "" when the address has none.
+func (a account) port() string {
+	_, port, _ := net.SplitHostPort(a.address)
+	return port
+}
+
+// place is the name of the memory of the account at all ports of the host. The user may be of any length, so a part of its hash stands
+// for it.
 func (a account) place() string {
 	user := sha256.Sum256([]byte(a.user))
-	return fmt.Sprintf("login %q %q %s %s", a.credential, a.module, a.address, hex.EncodeToString(user[:8]))
+	return fmt.Sprintf("login %q %q %s %s", a.credential, a.module, a.at("").address, hex.EncodeToString(user[:8]))
+}
+
+// host is what is known of an account at all ports of a host. They have one memory.
+type host struct {
+	tallies []*tally // of all ports
+	read    bool     // whether the memory was read
 }
 
 // tally is what is known of an account.
 type tally struct {
+	account account
+
 	refusals int       // in a row
 	last     time.Time // when the last of them came
 	print    string    // of the secret that was refused; "" = not known
+
+	good     string    // fingerprint of the secret that was accepted last; "" = none was
+	cut      int       // logins in a row that were cut off before the server judged them
+	cutAt    time.Time // when the last of them was
+	cutPrint string    // of their secret
 
 	active  int  // logins under way
 	loaded  bool // the memory was read, or is of no importance any more
@@ -65,3 +97,12 @@ type tally struct {
 
 // differs tells whether a fingerprint is that of another secret than the refused one.
 func (t *tally) differs(print string) bool { return t.print != "" && print != "" && t.print != print }
+
+// cuts is how many logins in a row with a secret may have been refused without our knowing, since nobody waited for the answer. Where the
+// server is known to accept it, it is no doubt the server that is slow.
+func (t *tally) cuts(print string) int {
+	if print == "" || t.good == print || t.cutPrint != print {
+		return 0
+	}
+	return t.cut
+}

@@ -42,8 +42,9 @@ type Guard struct {
 	mu      sync.Mutex // guards what follows
 	config  Config
 	tallies map[account]*tally
-	key     []byte        // of fingerprints; nil = not made yet
-	freed   chan struct{} // closed when a login has ended
+	hosts   map[account]*host // by account.at("")
+	key     []byte            // of fingerprints; nil = not made yet
+	freed   chan struct{}     // closed when a login has ended
 }
 
 // New makes a guard that knows of no refusals but those in the memories.
@@ -72,7 +73,7 @@ func New(o Options) *Guard {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	g := &Guard{o: o, config: o.Config, tallies: make(map[account]*tally), freed: make(chan struct{})}
+	g := &Guard{o: o, config: o.Config, tallies: make(map[account]*tally), hosts: make(map[account]*host), freed: make(chan struct{})}
 	if o.Registerer != nil {
 		o.Registerer.MustRegister(gauges{g})
 	}
@@ -99,26 +100,52 @@ func (h *Hold) Error() string { return h.text }
 // paused tells whether an account must be left alone for a time. It needs mu.
 func (g *Guard) paused(a account, origin probe.Origin) *Hold {
 	t := g.tally(a)
-	until, now := g.until(t), g.o.Now()
+	until, now := g.until(a, t), g.o.Now()
 	if !now.Before(until) {
 		g.ended(a, t, "time is up")
 	}
+	refusals, last := g.row(a, t)
 	if origin == probe.OriginRequest {
-		until = t.last.Add(g.config.pace(t.refusals))
+		until = last.Add(g.config.pace(refusals))
 	}
 	if !now.Before(until) {
 		return nil
 	}
 	return &Hold{After: until.Sub(now), text: fmt.Sprintf("%s are paused until %s after %s in a row, want a working secret",
-		a, g.clock(until), probe.Count(t.refusals, "refusal"))}
+		a, g.clock(until), probe.Count(refusals, "refusal"))}
+}
+
+// row is how many refusals in a row hold up an account, and when the last of them came: once it has any itself, those at all ports of the
+// host, since they are mostly of one account there. A port that has refused nothing is not held up by the others. It needs mu.
+func (g *Guard) row(a account, t *tally) (refusals int, last time.Time) {
+	if t.refusals == 0 {
+		return 0, time.Time{}
+	}
+	return g.sum(a, t)
+}
+
+// sum is how many refusals in a row there were at all ports of the host, of the secret that this one refused, if it did. It needs mu.
+func (g *Guard) sum(a account, t *tally) (refusals int, last time.Time) {
+	now := g.o.Now()
+	for _, other := range g.hosts[a.at("")].tallies {
+		if other.differs(t.print) {
+			continue
+		}
+		if other.last.After(now) {
+			other.last = now // the clock was set back
+		}
+		refusals += other.refusals
+		if other.last.After(last) {
+			last = other.last
+		}
+	}
+	return refusals, last
 }
 
 // until is the end of the pause of checks; not after now when there is none. It needs mu.
-func (g *Guard) until(t *tally) time.Time {
-	if now := g.o.Now(); t.last.After(now) {
-		t.last = now // the clock was set back
-	}
-	return t.last.Add(g.config.pause(t.refusals))
+func (g *Guard) until(a account, t *tally) time.Time {
+	refusals, last := g.row(a, t)
+	return last.Add(g.config.pause(refusals))
 }
 
 // clock shows a time of today without the date, rounded up to a minute.
@@ -140,6 +167,7 @@ func (g *Guard) verdict(a account, secret probe.Secret, accepted bool) {
 		t.changed = t.changed || !t.loaded
 		t.loaded = true
 		g.clear(a, t, "accepted")
+		t.good, t.cut = g.fingerprint(secret), 0
 	default:
 		g.refused(a, t, g.fingerprint(secret))
 	}
@@ -151,9 +179,10 @@ func (g *Guard) refused(a account, t *tally, print string) {
 		g.clear(a, t, "secret changed")
 	}
 	t.refusals, t.last, t.print, t.changed = t.refusals+1, g.o.Now(), print, true
-	if g.config.pause(t.refusals) > 0 {
+	t.good, t.cut = "", 0
+	if refusals, _ := g.row(a, t); g.config.pause(refusals) > 0 {
 		t.told = true
-		g.o.Log.Warn("logins are paused", "credential", a.label(), "address", a.address, "refusals", t.refusals, "until", g.until(t).In(g.o.Location()).Format(time.RFC3339))
+		g.o.Log.Warn("logins are paused", "credential", a.label(), "address", a.address, "refusals", refusals, "until", g.until(a, t).In(g.o.Location()).Format(time.RFC3339))
 	}
 }
 

@@ -267,7 +267,7 @@ func TestWaitingEnds(t *testing.T) {
 		}
 		go func() {
 			time.Sleep(time.Second)
-			frozen[0].Leave()
+			frozen[0].Leave(false)
 		}()
 		if err := waiting.Enter(t.Context(), login("a")); err != nil {
 			t.Error(err)

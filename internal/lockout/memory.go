@@ -18,7 +18,7 @@ import (
 // Where things lie in the memories.
 const (
 	keyName   = "login_key" // in the shared one: the key of fingerprints
-	tallyName = "refusals"  // in that of an account
+	tallyName = "refusals"  // in that of a host: the tallies by port
 )
 
 // stored is a tally in its memory.
@@ -55,21 +55,31 @@ func (g *Guard) settled(accounts []account) bool {
 // load reads a memory once. It needs storing.
 func (g *Guard) load(a account) {
 	g.mu.Lock()
-	loaded := g.tally(a).loaded
+	g.tally(a)
+	read := g.hosts[a.at("")].read
 	g.mu.Unlock()
-	if loaded {
+	if read {
 		return
 	}
-	var was stored
+	was := make(map[string]stored) // by port
 	data, ok := g.o.Memory(a.place()).Get(tallyName)
 	if ok && json.Unmarshal(data, &was) != nil {
-		was = stored{}
+		clear(was)
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	t := g.tally(a)
-	t.merge(was)
-	t.told = t.told || g.config.pause(t.refusals) > 0
+	for port := range was {
+		g.tally(a.at(port))
+	}
+	at := g.hosts[a.at("")]
+	at.read = true
+	for _, t := range at.tallies {
+		t.merge(was[t.account.port()])
+	}
+	for _, t := range at.tallies {
+		refusals, _ := g.row(t.account, t)
+		t.told = t.told || g.config.pause(refusals) > 0
+	}
 }
 
 // merge takes in what the process did not know while it counted on its own.
@@ -87,20 +97,18 @@ func (t *tally) merge(was stored) {
 	t.refusals += was.Refusals
 }
 
-// store writes a tally that changed into its memory; what cannot be written now is written when the account is used again. It needs storing.
+// store writes the tallies of a host into their memory if one changed; what cannot be written now is written when the account is used
+// again. It needs storing.
 func (g *Guard) store(a account) {
-	g.mu.Lock()
-	t := *g.tally(a)
-	g.tally(a).changed = false
-	g.mu.Unlock()
-	if !t.changed {
+	changed, all := g.changed(a)
+	if !changed {
 		return
 	}
 	var err error
-	if t.refusals == 0 {
+	if len(all) == 0 {
 		err = g.o.Memory(a.place()).Delete(tallyName)
 	} else {
-		data, _ := json.Marshal(stored{t.refusals, t.last.UnixMilli(), t.print}) // plain values
+		data, _ := json.Marshal(all) // plain values
 		err = g.o.Memory(a.place()).Put(tallyName, data)
 	}
 	if err != nil {
@@ -109,6 +117,21 @@ func (g *Guard) store(a account) {
 		g.mu.Unlock()
 		g.o.Log.Debug("refused logins are not stored", "err", err)
 	}
+}
+
+// changed gives what is to be stored of a host, by port, and tells whether it must be. From then on it is taken for stored.
+func (g *Guard) changed(a account) (changed bool, all map[string]stored) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.tally(a)
+	all = make(map[string]stored)
+	for _, t := range g.hosts[a.at("")].tallies {
+		changed, t.changed = changed || t.changed, false
+		if t.refusals > 0 {
+			all[t.account.port()] = stored{t.refusals, t.last.UnixMilli(), t.print}
+		}
+	}
+	return changed, all
 }
 
 // makeKey takes the key of fingerprints from the shared memory, or makes one there. While that cannot be used the key is the process's own;
@@ -136,7 +159,7 @@ func (g *Guard) makeKey(usable bool) {
 	defer g.mu.Unlock()
 	if string(key) != string(g.key) {
 		for _, t := range g.tallies {
-			t.print = ""
+			t.print, t.good = "", ""
 		}
 		g.key = key
 	}
@@ -152,6 +175,13 @@ func (g *Guard) fingerprint(secret probe.Secret) string {
 	h := hmac.New(sha256.New, g.key)
 	h.Write([]byte(secret.Reveal()))
 	return hex.EncodeToString(h.Sum(nil)[:2])
+}
+
+// print is fingerprint for those who have not mu.
+func (g *Guard) print(secret probe.Secret) string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.fingerprint(secret)
 }
 
 // maxAccounts bounds the accounts that are kept.
@@ -172,12 +202,26 @@ func (g *Guard) tally(a account) *tally {
 			}
 		}
 		if found {
-			delete(g.tallies, oldest)
+			g.forget(oldest)
 		}
 	}
-	t := new(tally)
-	g.tallies[a] = t
+	at := g.hosts[a.at("")]
+	if at == nil {
+		at = new(host)
+		g.hosts[a.at("")] = at
+	}
+	t := &tally{account: a, loaded: at.read}
+	at.tallies, g.tallies[a] = append(at.tallies, t), t
 	return t
+}
+
+// forget drops what is known of an account. It needs mu.
+func (g *Guard) forget(a account) {
+	delete(g.tallies, a)
+	at := g.hosts[a.at("")]
+	if at.tallies = slices.DeleteFunc(at.tallies, func(t *tally) bool { return t.account == a }); len(at.tallies) == 0 {
+		delete(g.hosts, a.at(""))
+	}
 }
 
 // nothing is the memory of a process that keeps none.

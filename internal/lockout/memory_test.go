@@ -161,11 +161,14 @@ func TestDamagedMemory(t *testing.T) {
 func TestPlacesDiffer(t *testing.T) {
 	seen := map[string]account{}
 	for _, a := range []account{
-		{"a", "", "u", "h:1"}, {"", "a", "u", "h:1"}, {"a", "", "v", "h:1"}, {"a", "", "u", "h:2"}, {`a" "b`, "", "u", "h:1"}, {"a", "b", "u", "h:1"},
+		{"a", "", "u", "h:1"}, {"", "a", "u", "h:1"}, {"a", "", "v", "h:1"}, {"a", "", "u", "i:1"}, {"a", "", "u", "[::1]:1"}, {`a" "b`, "", "u", "h:1"}, {"a", "b", "u", "h:1"},
 	} {
 		if b, twice := seen[a.place()]; twice {
 			t.Errorf("%+v and %+v share the memory %s", a, b, a.place())
 		}
 		seen[a.place()] = a
+	}
+	if a := (account{"a", "", "u", "[::1]:1"}); a.at("22").address != "[::1]:22" || a.place() != a.at("22").place() || a.port() != "1" {
+		t.Errorf("%s at port 22 is %s", a, a.at("22"))
 	}
 }

@@ -5,6 +5,7 @@ package lockout
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 
@@ -19,8 +20,14 @@ type Pass struct {
 
 	mu       sync.Mutex // guards what follows
 	accounts []account  // seen so far
-	open     []account  // logins that were begun and not judged yet
+	open     []opened   // logins that were begun and not judged yet
 	hold     *Hold      // why one was not begun
+}
+
+// opened is a login under way.
+type opened struct {
+	account
+	print string // of its secret
 }
 
 // Begin gives a probe of c the pass for its logins, unless one of those that it will make is paused: then that is said, and the
@@ -67,10 +74,13 @@ func (p *Pass) note(a account) {
 func (p *Pass) Enter(ctx context.Context, l probe.Login) error {
 	a := p.account(l)
 	p.note(a)
-	hold := p.guard.look(a, l.Secret, p.origin)
-	for hold == nil && !p.opened(a) {
+	var err error
+	if hold := p.guard.look(a, l.Secret, p.origin); hold != nil {
+		err = hold
+	}
+	for err == nil && !p.entered(a) {
 		var freed <-chan struct{}
-		if freed, hold = p.guard.take(a, p.origin); freed == nil {
+		if freed, err = p.guard.take(a, l.Secret, p.origin); freed == nil {
 			break
 		}
 		select {
@@ -81,36 +91,69 @@ func (p *Pass) Enter(ctx context.Context, l probe.Login) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if hold != nil {
+	if hold := new(Hold); errors.As(err, &hold) {
 		p.hold = hold
 		return probe.Failf(probe.ReasonAuth, "%w", hold)
 	}
-	if !slices.Contains(p.open, a) {
-		p.open = append(p.open, a)
+	if err == nil && p.index(a) < 0 {
+		p.open = append(p.open, opened{a, p.guard.print(l.Secret)})
 	}
-	return nil
+	return err
 }
 
-// opened tells whether the attempt has a login of the account that was not judged: it came to nothing, and the next one takes its place.
-func (p *Pass) opened(a account) bool {
+// entered tells whether the attempt has a login of the account that was not judged: it came to nothing, and the next one takes its place.
+func (p *Pass) entered(a account) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return slices.Contains(p.open, a)
+	return p.index(a) >= 0
+}
+
+// index finds a login under way; -1 = none. It needs mu.
+func (p *Pass) index(a account) int {
+	return slices.IndexFunc(p.open, func(o opened) bool { return o.account == a })
 }
 
 // take begins a login. When others must end first, freed is closed when it is worth asking again.
-func (g *Guard) take(a account, origin probe.Origin) (freed <-chan struct{}, hold *Hold) {
+func (g *Guard) take(a account, secret probe.Secret, origin probe.Origin) (freed <-chan struct{}, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if hold := g.paused(a, origin); hold != nil {
 		return nil, hold
 	}
 	t := g.tally(a)
-	if g.config.Max > 0 && t.active >= g.config.together(t.refusals) {
+	cuts := t.cuts(g.fingerprint(secret))
+	if err := g.unanswered(a, t, cuts); err != nil {
+		return nil, err
+	}
+	refusals, _ := g.sum(a, t)
+	if g.config.Max > 0 && t.active > 0 && g.active(a) >= g.config.together(refusals+cuts) {
 		return g.freed, nil
 	}
 	t.active++
 	return nil, nil
+}
+
+// active is how many logins of the account are under way at all ports of the host. It needs mu.
+func (g *Guard) active(a account) (n int) {
+	for _, t := range g.hosts[a.at("")].tallies {
+		n += t.active
+	}
+	return n
+}
+
+// unanswered is the failure of a login that would follow too many that were cut off. Whoever hangs up early, or gives a probe less time
+// than the server takes for a refusal, must not have it refuse any number of them. It needs mu.
+func (g *Guard) unanswered(a account, t *tally, cuts int) error {
+	now := g.o.Now()
+	if t.cutAt.After(now) {
+		t.cutAt = now // the clock was set back
+	}
+	until := t.cutAt.Add(g.config.pace(cuts))
+	if !now.Before(until) {
+		return nil
+	}
+	return probe.Failf(probe.ReasonTimeout, "logging in to %q: the last %s got no answer in time, which may have been a refusal; the next one is made after %s, want an answer",
+		a.address, probe.Count(cuts, "login"), g.clock(until))
 }
 
 // Verdict takes in what the server said to a login, which ends it.
@@ -118,7 +161,7 @@ func (p *Pass) Verdict(l probe.Login, accepted bool) {
 	a := p.account(l)
 	p.note(a)
 	p.mu.Lock()
-	i := slices.Index(p.open, a)
+	i := p.index(a)
 	if i >= 0 {
 		p.open = slices.Delete(p.open, i, i+1)
 	}
@@ -133,8 +176,8 @@ func (p *Pass) Verdict(l probe.Login, accepted bool) {
 	g.release()
 }
 
-// Leave ends the logins of an attempt that no server judged.
-func (p *Pass) Leave() {
+// Leave ends the logins of an attempt that no server judged. cut tells that the attempt was over before it could.
+func (p *Pass) Leave(cut bool) {
 	p.mu.Lock()
 	open := p.open
 	p.open = nil
@@ -142,8 +185,16 @@ func (p *Pass) Leave() {
 	g := p.guard
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for _, a := range open {
-		g.tally(a).active--
+	for _, o := range open {
+		t := g.tally(o.account)
+		t.active--
+		if !cut || o.print == "" || o.print == t.good {
+			continue
+		}
+		if t.cutPrint != o.print {
+			t.cut, t.cutPrint = 0, o.print
+		}
+		t.cut, t.cutAt = t.cut+1, g.o.Now()
 	}
 	if len(open) > 0 {
 		g.release()
@@ -152,7 +203,7 @@ func (p *Pass) Leave() {
 
 // End stores what is new once the probe has ended. It tells why a login of it was not made; nil = none was held up.
 func (p *Pass) End() *Hold {
-	p.Leave()
+	p.Leave(false)
 	p.mu.Lock()
 	accounts, hold := p.accounts, p.hold
 	p.mu.Unlock()

@@ -21,7 +21,8 @@ const maxShown = 100
 // shown is an account that a server refused.
 type shown struct {
 	account
-	refusals int
+	refusals int       // of the server
+	row      int       // of the host
 	until    time.Time // of the pause; zero = there is none now
 }
 
@@ -32,9 +33,6 @@ func (g *Guard) refusedAccounts() []shown {
 	worst := make(map[account]shown)
 	for a, t := range g.tallies {
 		s := shown{account: a, refusals: t.refusals}
-		if until := g.until(t); until.After(g.o.Now()) {
-			s.until = until
-		}
 		a.user = ""
 		if t.refusals > worst[a].refusals {
 			worst[a] = s
@@ -47,14 +45,22 @@ func (g *Guard) refusedAccounts() []shown {
 	slices.SortFunc(all, func(a, b shown) int {
 		return cmp.Or(b.refusals-a.refusals, strings.Compare(a.label(), b.label()), strings.Compare(a.address, b.address))
 	})
-	return all[:min(len(all), maxShown)]
+	all = all[:min(len(all), maxShown)]
+	for i := range all {
+		t := g.tally(all[i].account)
+		all[i].row, _ = g.row(all[i].account, t)
+		if until := g.until(all[i].account, t); until.After(g.o.Now()) {
+			all[i].until = until
+		}
+	}
+	return all
 }
 
 // Notices says which logins are paused, a line each.
 func (g *Guard) Notices() (all []string) {
 	for _, s := range g.refusedAccounts() {
 		if !s.until.IsZero() {
-			text := fmt.Sprintf("%s are paused until %s after %s in a row", s.account, g.clock(s.until), probe.Count(s.refusals, "refusal"))
+			text := fmt.Sprintf("%s are paused until %s after %s in a row", s.account, g.clock(s.until), probe.Count(s.row, "refusal"))
 			all = append(all, strings.ToUpper(text[:1])+text[1:])
 		}
 	}

@@ -35,8 +35,9 @@ type Gate interface {
 	Enter(ctx context.Context, l Login) error
 	// Verdict is told what the server said to it.
 	Verdict(l Login, accepted bool)
-	// Leave is called at the end of every attempt: what was sent in it and not judged will not be.
-	Leave()
+	// Leave is called at the end of every attempt: what was sent in it and not judged will not be. cut tells that nobody waited for the
+	// verdict to the end: the time was over, or the attempt was cancelled.
+	Leave(cut bool)
 }
 
 // Entering asks for the permission to send a secret now. It may wait, as long as the attempt lasts. An error ends the attempt.

@@ -39,7 +39,7 @@ func (p *porter) Verdict(l Login, accepted bool) {
 	p.note(fmt.Sprint("verdict ", l.Address, " ", accepted))
 }
 
-func (p *porter) Leave() { p.note("leave") }
+func (p *porter) Leave(cut bool) { p.note(map[bool]string{false: "leave", true: "cut off"}[cut]) }
 
 // loginProber asks, sends and is judged; a draft does so for the second address.
 type loginProber struct{ err error }
@@ -64,6 +64,27 @@ func TestGateSeesEveryLogin(t *testing.T) {
 	once := []string{"enter a:1 true", "verdict a:1 true", "enter b:2 true", "verdict b:2 false", "leave"}
 	if want := slices.Concat(once, once); !slices.Equal(gate.seen, want) || len(res.Logins) != 4 {
 		t.Errorf("the gate saw %q, want %q; %d logins in the result", gate.seen, want, len(res.Logins))
+	}
+}
+
+// TestGateHearsOfCutAttempts: nobody waited for the verdict on what was sent, so it is not known.
+func TestGateHearsOfCutAttempts(t *testing.T) {
+	for name, end := range map[string]func(cancel func()){"time is over": func(func()) {}, "cancelled": func(cancel func()) { cancel() }} {
+		gate := new(porter)
+		ctx, cancel := context.WithCancel(t.Context())
+		m := &Module{Prober: fakeProber(func(ctx context.Context, _ Target, r *Recorder) error {
+			if err := r.Entering(Login{Address: "a:1"}); err != nil {
+				return err
+			}
+			end(cancel)
+			<-ctx.Done()
+			return ctx.Err()
+		})}
+		Run(ctx, Check{Module: m, Timeout: 50 * time.Millisecond, Attempts: 1}, Env{Gate: gate})
+		cancel()
+		if want := []string{"enter a:1 true", "cut off"}; !slices.Equal(gate.seen, want) {
+			t.Errorf("%s: the gate saw %q, want %q", name, gate.seen, want)
+		}
 	}
 }
 

@@ -108,7 +108,7 @@ func attempt(ctx context.Context, c Check, env Env, trace *traceBuffer, res *Res
 	defer cancel()
 	if env.Gate != nil {
 		r.gate, r.within = env.Gate, within
-		defer env.Gate.Leave()
+		defer func() { env.Gate.Leave(res.Verdict == Aborted || res.Reason == ReasonTimeout) }()
 	}
 	done := make(chan error, 1)
 	go func() {
