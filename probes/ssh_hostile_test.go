@@ -39,10 +39,17 @@ func TestSSHBadGreetings(t *testing.T) {
 		"empty packets":  {[]probetest.Step{probetest.Send(version), probetest.Endless("\x00\x00\x00\x0c\x0b" + strings.Repeat("\x00", 11))}, probe.ReasonProtocol, `exchanging keys with "ADDR"`},
 		"ignored":        {[]probetest.Step{probetest.Send(version), probetest.Endless("\x00\x00\x00\x0c\x0a\x02" + strings.Repeat("\x00", 10))}, probe.ReasonProtocol, `exchanging keys with "ADDR"`},
 		"cut":            {[]probetest.Step{probetest.Send(version + "\x00\x00\x03\x0c\x0a\x14")}, probe.ReasonProtocol, `exchanging keys with "ADDR": connection closed`},
+		"silent":         {[]probetest.Step{probetest.Silence()}, probe.ReasonTimeout, `reading from "ADDR": no answer in time, want what SSH has here`},
+		"another, patient": {[]probetest.Step{probetest.Send("220 ready\r\n"), probetest.Silence()}, probe.ReasonTimeout,
+			`reading from "ADDR": nothing more in time after "220 ready", want a version line of SSH`},
 	} {
 		leakFree(t, situation(name), func(t *testing.T) {
 			server := probetest.Serve(t, test.script...)
-			res := runProbe(t, t.Context(), sshModule(t, sshLogsIn), server.Addr, long)
+			timeout := long
+			if test.reason == probe.ReasonTimeout {
+				timeout = short
+			}
+			res := runProbe(t, t.Context(), sshModule(t, sshLogsIn), server.Addr, timeout)
 			wantSSH(t, name, res, test.reason, strings.ReplaceAll(test.text, "ADDR", server.Addr))
 		})
 	}

@@ -34,7 +34,8 @@ const (
 
 // The pace at which the client is given bytes. Its reader hands packets on through a channel with room for 16, and waits for ever when the
 // client has given up in the meantime. So it gets no more bytes at once than 16 packets have at least, each 28 (chacha20-poly1305 without
-// payload), and then time in which the end of the client closes the connection.
+// payload), and then time in which the end of the client closes the connection. There is no other sign of it: what comes is encrypted, so
+// packets cannot be counted here, and that the client has taken one shows nowhere.
 const (
 	sshBurst = 16 * 28
 	sshPause = time.Millisecond
@@ -47,7 +48,8 @@ type sshWire struct {
 	replay []byte // the server's version line, for the client
 	said   bool   // whether the client has sent its version line, which was sent already
 	slow   atomic.Bool
-	given  int // bytes given to the client since the last pause
+	given  int       // bytes given to the client since the last pause
+	last   time.Time // when the last of them were given
 	once   sync.Once
 	closed chan struct{}
 }
@@ -97,7 +99,11 @@ func (w *sshWire) readLine(ctx context.Context, l *link, early string) ([]byte, 
 	case errors.Is(err, io.EOF) && text+early != "": // such as "Exceeded MaxStartups": it is a server of SSH, and busy
 		return nil, probe.Failf(probe.ReasonResponse, "reading from %q: connection closed after %s, want a version line of SSH", l.server, l.r.Evidence(early+text))
 	}
-	return nil, lostSSH(ctx, "reading from", l, err)
+	lost := lostSSH(ctx, "reading from", l, err)
+	if early+text != "" && probe.ReasonOf(lost) == probe.ReasonTimeout { // such as the greeting of another protocol, whose turn is ours
+		return nil, probe.Failf(probe.ReasonTimeout, "reading from %q: nothing more in time after %s, want a version line of SSH", l.server, l.r.Evidence(early+text))
+	}
+	return nil, lost
 }
 
 // lostSSH says what became of a connection.
@@ -106,7 +112,7 @@ func lostSSH(ctx context.Context, doing string, l *link, err error) error {
 	case errors.Is(err, probe.ErrBudget):
 		return probe.Failf(probe.ReasonProtocol, "%s %q: %w", doing, l.server, err)
 	case ctx.Err() != nil || errors.Is(err, os.ErrDeadlineExceeded):
-		return probe.Failf(probe.ReasonTimeout, "%s %q: not done in time: %w", doing, l.server, context.DeadlineExceeded)
+		return probe.Failf(probe.ReasonTimeout, "%s %q: no answer in time, want what SSH has here: %w", doing, l.server, context.DeadlineExceeded)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
 		return probe.Failf(probe.ReasonProtocol, "%s %q: connection closed, want it kept open", doing, l.server)
 	}
@@ -121,7 +127,6 @@ func (w *sshWire) Read(p []byte) (int, error) {
 		return n, nil
 	}
 	if w.given >= sshBurst {
-		w.given = 0
 		w.pause()
 	}
 	select {
@@ -131,14 +136,23 @@ func (w *sshWire) Read(p []byte) (int, error) {
 	}
 	n, err := w.in.Read(p[:min(len(p), sshBurst-w.given)])
 	w.given += n
+	w.last = time.Now()
 	return n, err
 }
 
+// pause lets the client catch up. The time in which the server says nothing counts, so that one which answers at its own pace is not
+// held up.
 func (w *sshWire) pause() {
+	w.given = 0
 	if !w.slow.Load() {
 		return
 	}
-	timer := time.NewTimer(sshPause)
+	w.in.Peek(1) // its error is that of the read that follows
+	left := sshPause - time.Since(w.last)
+	if left <= 0 {
+		return
+	}
+	timer := time.NewTimer(left)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
