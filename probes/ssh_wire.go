@@ -8,6 +8,7 @@ package probes
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -60,32 +61,33 @@ func greetSSH(ctx context.Context, l *link) (*sshWire, error) {
 	if _, err := io.WriteString(l.conn, sshVersion+"\r\n"); err != nil {
 		return nil, lostSSH(ctx, "sending to", l, err)
 	}
-	early := ""
+	first := ""
 	for range maxSSHEarlyLines {
-		line, err := w.readLine(ctx, l, early)
+		line, err := w.readLine(ctx, l, first)
 		if err != nil {
 			return nil, err
 		}
-		early = strings.TrimRight(string(line), "\r\n")
-		l.r.Log.Debug("server says", "line", early)
-		if !strings.HasPrefix(early, "SSH-") {
+		text := strings.TrimRight(string(line), "\r\n")
+		l.r.Log.Debug("server says", "line", text)
+		if !strings.HasPrefix(text, "SSH-") {
+			first = cmp.Or(first, text)
 			continue
 		}
 		w.replay = bytes.Clone(line)
-		shown := strings.ToValidUTF8(early, "?")
+		shown := strings.ToValidUTF8(text, "?")
 		l.r.Set(descSSHBanner, 1, shown)
 		l.r.Fact("banner", shown)
-		if !strings.HasPrefix(early, "SSH-2.0-") && !strings.HasPrefix(early, "SSH-1.99-") {
-			return nil, probe.Failf(probe.ReasonProtocol, "reading from %q: the server has %s, want version 2.0", l.server, l.r.Evidence(early))
+		if !strings.HasPrefix(text, "SSH-2.0-") && !strings.HasPrefix(text, "SSH-1.99-") {
+			return nil, probe.Failf(probe.ReasonProtocol, "reading from %q: the server has %s, want version 2.0", l.server, l.r.Evidence(text))
 		}
 		l.done("greeting")
 		return w, nil
 	}
-	return nil, probe.Failf(probe.ReasonProtocol, "reading from %q: got %d lines, last %s, want a version line of SSH", l.server, maxSSHEarlyLines, l.r.Evidence(early))
+	return nil, probe.Failf(probe.ReasonProtocol, "reading from %q: got %d lines, the first is %s, want a version line of SSH", l.server, maxSSHEarlyLines, l.r.Evidence(first))
 }
 
-// readLine reads a line with its end. early is the one before it.
-func (w *sshWire) readLine(ctx context.Context, l *link, early string) ([]byte, error) {
+// readLine reads a line with its end. first is the first one before it, which tells best what another server is.
+func (w *sshWire) readLine(ctx context.Context, l *link, first string) ([]byte, error) {
 	line, err := w.in.ReadSlice('\n')
 	text := strings.TrimRight(string(line), "\r\n")
 	switch {
@@ -96,12 +98,12 @@ func (w *sshWire) readLine(ctx context.Context, l *link, early string) ([]byte, 
 		return nil, probe.Failf(probe.ReasonProtocol, "reading from %q: got %s, want a version line of SSH", l.server, l.r.Evidence(text))
 	case err == nil:
 		return line, nil
-	case errors.Is(err, io.EOF) && text+early != "": // such as "Exceeded MaxStartups": it is a server of SSH, and busy
-		return nil, probe.Failf(probe.ReasonResponse, "reading from %q: connection closed after %s, want a version line of SSH", l.server, l.r.Evidence(early+text))
+	case errors.Is(err, io.EOF) && text+first != "": // such as "Exceeded MaxStartups": it is a server of SSH, and busy
+		return nil, probe.Failf(probe.ReasonResponse, "reading from %q: connection closed after %s, want a version line of SSH", l.server, l.r.Evidence(cmp.Or(first, text)))
 	}
 	lost := lostSSH(ctx, "reading from", l, err)
-	if early+text != "" && probe.ReasonOf(lost) == probe.ReasonTimeout { // such as the greeting of another protocol, whose turn is ours
-		return nil, probe.Failf(probe.ReasonTimeout, "reading from %q: nothing more in time after %s, want a version line of SSH", l.server, l.r.Evidence(early+text))
+	if first+text != "" && probe.ReasonOf(lost) == probe.ReasonTimeout { // such as the greeting of another protocol, whose turn is ours
+		return nil, probe.Failf(probe.ReasonTimeout, "reading from %q: nothing more in time after %s, want a version line of SSH", l.server, l.r.Evidence(cmp.Or(first, text)))
 	}
 	return nil, lost
 }
