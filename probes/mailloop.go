@@ -117,6 +117,9 @@ func (p *Mailloop) Logins(t probe.Target) ([]probe.Login, error) {
 		return sending, err
 	}
 	fetching, err := p.box.Logins(box)
+	for i := range fetching {
+		fetching[i].Fixed = p.box.Server != ""
+	}
 	return append(sending, fetching...), err
 }
 

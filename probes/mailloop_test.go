@@ -236,6 +236,24 @@ func TestMailloopRetries(t *testing.T) {
 	}
 }
 
+// TestMailloopHostileMailbox: the message was sent, and what the mailbox says makes no sense.
+func TestMailloopHostileMailbox(t *testing.T) {
+	for name, script := range map[string][]probetest.Step{
+		"garbage": {probetest.Garbage()}, "early close": nil, "endless line": {probetest.Endless("a")}, "endless lines": {probetest.Endless("* OK spam\r\n")},
+		"NUL": {probetest.Send("* OK a\x00b\r\n+OK\r\n")}, "another protocol": {probetest.Send("220 hi\r\n")},
+	} {
+		for _, protocol := range []string{mailboxIMAP, mailboxPOP3} {
+			var p post
+			m := testModule(t, Options{}, "mailloop", fmt.Sprintf("{tls: none, ehlo: probe.test, from: a@b, to: b@c, mailbox: {protocol: %s, server: %q, tls: none, username: b, password: box-pw}}",
+				protocol, probetest.Serve(t, script...).Addr))
+			res := runProbe(t, t.Context(), m, probetest.Serve(t, p.smtp()).Addr, long)
+			if res.Reason != probe.ReasonProtocol || p.taken != 1 {
+				t.Errorf("%s by %s: reason %s (%s), %d messages", name, protocol, res.Reason, res.Err, p.taken)
+			}
+		}
+	}
+}
+
 // TestMailloopDoubtful: a message that the server took without a word is not sent again, and is a success of the next attempt if it arrives.
 func TestMailloopDoubtful(t *testing.T) {
 	l := newLoop(t, mailboxIMAP, "wait: 50ms")
@@ -266,14 +284,17 @@ func TestMailloopLogins(t *testing.T) {
 	for section, want := range map[string]string{
 		`username: s, password: send-pw`: ":send-pw@mail.test:587 :send-pw@mail.test:143",
 		`username: s, password: send-pw, mailbox: {protocol: pop3, tls: tls, username: b, password: box-pw}`: ":send-pw@mail.test:587 :box-pw@mail.test:995",
-		`mailbox: {server: "box.test:1143", credential: c}`:                                                  "c:named-pw@box.test:1143",
-		`credential: c, mailbox: {server: box.test}`:                                                         "c:named-pw@mail.test:587 c:named-pw@box.test:143",
+		`mailbox: {server: "box.test:1143", credential: c}`:                                                  "c:named-pw@box.test:1143 fixed",
+		`credential: c, mailbox: {server: box.test}`:                                                         "c:named-pw@mail.test:587 c:named-pw@box.test:143 fixed",
 	} {
 		p := testModule(t, Options{Credentials: credentials}, "mailloop", "{from: a@b, to: b@c, "+section+"}").Prober.(*Mailloop)
 		logins, err := p.Logins(probe.NewTarget("mail.test"))
 		var got []string
 		for _, l := range logins {
 			got = append(got, l.Credential+":"+l.Secret.Reveal()+"@"+l.Address)
+			if l.Fixed {
+				got = append(got, "fixed")
+			}
 		}
 		if diff := cmp.Diff(want, strings.Join(got, " ")); diff != "" || err != nil {
 			t.Errorf("%s: %v (-want +got)\n%s", section, err, diff)

@@ -32,9 +32,6 @@ type smtpClient struct {
 // greet waits for the server to introduce itself.
 func (c *smtpClient) greet() error {
 	reply, err := c.read("a greeting of SMTP")
-	if probe.ReasonOf(err) == probe.ReasonTimeout && c.config.TLS != tlsImplicit {
-		return probe.Failf(probe.ReasonTimeout, "%w: a port on which TLS comes first is silent too, is tls: %s right?", err, c.config.TLS)
-	}
 	if err != nil {
 		return err
 	}

@@ -68,7 +68,7 @@ func hearsHello(_ testing.TB, c *probetest.Conn) error {
 func TestSMTPSilence(t *testing.T) {
 	m := testModule(t, Options{}, "smtp", "{}")
 	res := runProbe(t, t.Context(), m, probetest.Serve(t, probetest.Silence()).Addr, short)
-	want := atServer(res, `reading from "SERVER": no more in time, got nothing, want a greeting of SMTP: a port on which TLS comes first is silent too, is tls: starttls right?`)
+	want := atServer(res, `reading from "SERVER": no more in time, got nothing, want a greeting of SMTP: the server may wait for TLS, is tls: starttls right for this port?`)
 	if res.Err != want || res.Reason != probe.ReasonTimeout {
 		t.Errorf("%s: %s, want %s", res.Reason, res.Err, want)
 	}
