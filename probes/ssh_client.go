@@ -177,6 +177,7 @@ func (c *sshClient) nextMethod(a *ssh.ClientAuthContext) (ssh.AuthMethod, error)
 	case open(sshByDialogue):
 		return ssh.KeyboardInteractive(c.answer), nil
 	}
+	c.wire.stop() // the client gives up
 	return nil, nil
 }
 
@@ -191,6 +192,7 @@ func (c *sshClient) answer(_, _ string, questions []string, shown []bool) ([]str
 		if shown[i] || c.asked {
 			c.refusal = probe.Failf(probe.ReasonResponse, "logging in to %q as %q: the server asks %s, want a question for the password only",
 				c.server, c.who.username, c.r.Evidence(questions[i]))
+			c.wire.stop()
 			return nil, c.refusal
 		}
 		answers[i], c.asked = c.who.password().Reveal(), true

@@ -49,8 +49,7 @@ type sshWire struct {
 	replay []byte // the server's version line, for the client
 	said   bool   // whether the client has sent its version line, which was sent already
 	slow   atomic.Bool
-	given  int       // bytes given to the client since the last pause
-	last   time.Time // when the last of them were given
+	given  int // bytes given to the client since the last pause
 	once   sync.Once
 	closed chan struct{}
 }
@@ -138,19 +137,22 @@ func (w *sshWire) Read(p []byte) (int, error) {
 	}
 	n, err := w.in.Read(p[:min(len(p), sshBurst-w.given)])
 	w.given += n
-	w.last = time.Now()
 	return n, err
 }
 
 // pause lets the client catch up. The time in which the server says nothing counts, so that one which answers at its own pace is not
-// held up.
+// held up; what the reader itself took does not, since a busy machine may have kept the client from running meanwhile.
 func (w *sshWire) pause() {
 	w.given = 0
 	if !w.slow.Load() {
 		return
 	}
-	w.in.Peek(1) // its error is that of the read that follows
-	left := sshPause - time.Since(w.last)
+	left := sshPause
+	if w.in.Buffered() == 0 {
+		start := time.Now()
+		w.in.Peek(1) // its error is that of the read that follows
+		left -= time.Since(start)
+	}
 	if left <= 0 {
 		return
 	}
@@ -173,6 +175,9 @@ func (w *sshWire) Write(p []byte) (int, error) {
 
 // Close ends the connection and a pause.
 func (w *sshWire) Close() error {
-	w.once.Do(func() { close(w.closed) })
+	w.stop()
 	return w.Conn.Close()
 }
+
+// stop ends what the client is given: it is about to end itself.
+func (w *sshWire) stop() { w.once.Do(func() { close(w.closed) }) }
