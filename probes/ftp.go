@@ -65,6 +65,15 @@ func (p *FTP) Validate() error {
 	return nil
 }
 
+// Logins is that of Service. The anonymous user has no secret, so nothing keeps a probe of that user from any server.
+func (p *FTP) Logins(t probe.Target) ([]probe.Login, error) {
+	all, err := p.ServiceConfig.Logins(t)
+	if t.Credential == "" && p.Credential == "" && p.Account.empty() && p.ACCT == "" && ftpAnonymous(p.Username) {
+		return nil, err
+	}
+	return all, err
+}
+
 // Probe succeeds when the login and the work do.
 func (p *FTP) Probe(ctx context.Context, t probe.Target, r *probe.Recorder) error {
 	return p.ready.dialer.each(ctx, r, func(ctx context.Context, r *probe.Recorder) error { return p.attempt(ctx, t, r) })

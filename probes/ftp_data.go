@@ -19,15 +19,16 @@ import (
 	"skywatch/internal/probe"
 )
 
-// move runs a command with a data connection. begun tells whether the server agreed to it; f does what is to be done on the connection.
+// move runs a command with a data connection; data does what is to be done on it. begun tells whether the server may have done something:
+// it agreed to the command, did not answer, or refused for a time, which some do after they have made a file.
 func (f *ftpTalk) move(ctx context.Context, doing, command string, data func(net.Conn) error) (begun bool, err error) {
 	wire, err := f.passive(ctx)
 	if err != nil {
 		return false, err
 	}
 	defer wire.Close()
-	if _, err := f.ask(doing, command, 150, 125); err != nil {
-		return false, err
+	if answer, err := f.ask(doing, command, 150, 125); err != nil {
+		return answer.code < 500, err
 	}
 	conn := wire
 	if f.protected {

@@ -71,8 +71,13 @@ func (f *ftpTalk) verdict(who *login, doing, command string, codes ...int) (ftpR
 
 // ftpPassword gives the password; an anonymous user who has none gives something like an address (RFC 1635).
 func ftpPassword(who *login) string {
-	if name := strings.ToLower(who.username); who.Secret == "" && (name == "anonymous" || name == "ftp") {
+	if who.Secret == "" && ftpAnonymous(who.username) {
 		return "skywatch@"
 	}
 	return who.Secret.Reveal()
+}
+
+// ftpAnonymous tells whether a user is the one who needs no account.
+func ftpAnonymous(username string) bool {
+	return strings.EqualFold(username, "anonymous") || strings.EqualFold(username, "ftp")
 }

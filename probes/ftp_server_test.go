@@ -75,6 +75,9 @@ func (s *ftpFakeSession) run() error {
 		if !ok {
 			reply = s.answer(verb, argument)
 		}
+		if reply == "" {
+			return nil // gone without a word
+		}
 		if _, err := io.WriteString(s.c, reply+"\r\n"); err != nil || verb == "QUIT" {
 			return nil
 		}

@@ -242,6 +242,49 @@ func TestFTPLeftovers(t *testing.T) {
 	}
 }
 
+// TestFTPFileWithoutAnAnswer: the server may have made a file before it went away, or before it found no data connection.
+func TestFTPFileWithoutAnAnswer(t *testing.T) {
+	for name, test := range map[string]struct {
+		reply string // to STOR; "" = none, the server goes away
+		left  int    // files that are remembered
+	}{
+		"gone":         {"", 1},
+		"no data":      {"425 Failed to establish connection.", 0},
+		"refused":      {"553 Could not create file.", 0},
+		"out of order": {"226 done", 0},
+	} {
+		store := new(probe.MemoryStore)
+		server := &ftpFake{replies: map[string]string{"STOR": test.reply}}
+		m := testModule(t, Options{}, "ftp", "{tls: none, username: watch, password: secret-pw, directory: '', upload: up}")
+		c := probe.Check{Module: m, Target: probe.NewTarget(probetest.Serve(t, server.serve).Addr), Timeout: long}
+		if res := probe.Run(t.Context(), c, probe.Env{Store: store}); res.Success() || !strings.Contains(res.Err, test.reply) {
+			t.Errorf("%s: %s: %s, want the failure of the upload", name, res.Reason, res.Err)
+		}
+		if left, _ := store.Get(ftpFilesKey); strings.Count(string(left), "up/.skywatch-") != test.left {
+			t.Errorf("%s: remembered %q, want %d files", name, left, test.left)
+		}
+		if deleted := strings.Contains(server.commands(), "DELE up/.skywatch-"); deleted != (name == "no data" || name == "out of order") {
+			t.Errorf("%s: commands:\n%s", name, server.commands())
+		}
+	}
+}
+
+// TestFTPAnonymousHasNoSecret: without a secret there is none to keep from a server.
+func TestFTPAnonymousHasNoSecret(t *testing.T) {
+	for section, want := range map[string]int{
+		"username: anonymous": 0, "username: FTP": 0, "username: anonymous, password: x": 1, "username: ftp, account: x": 1, "username: watch": 1,
+		"tls: none": 0,
+	} {
+		p := testModule(t, Options{}, "ftp", "{"+section+"}").Prober.(Service)
+		if got, err := p.Logins(probe.NewTarget("ftp.example.org")); len(got) != want || err != nil {
+			t.Errorf("%s: %v (%v), want %d logins", section, got, err, want)
+		}
+		if _, err := p.Logins(probe.NewTarget("a:b:c")); err == nil {
+			t.Errorf("%s: no error for a target that is none", section)
+		}
+	}
+}
+
 // TestFTPKeepsSecrets: a server says the password and the account, as they are and encoded.
 func TestFTPKeepsSecrets(t *testing.T) {
 	for _, text := range slices.Concat(spellings("secret-pw"), spellings("acct-4711")) {

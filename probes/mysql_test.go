@@ -7,6 +7,7 @@ package probes
 
 import (
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"sync"
@@ -108,6 +109,43 @@ func TestMySQLTransaction(t *testing.T) {
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s: statements (-want +got):\n%s", section, diff)
+		}
+		mu.Unlock()
+	}
+}
+
+// TestMySQLCleansUp: rows that are in a lasting table when the transaction fails are deleted, and the failure is that of the transaction.
+func TestMySQLCleansUp(t *testing.T) {
+	for section, want := range map[string]int{"table: t": 1, "database: app": 0} {
+		var mu sync.Mutex
+		deleted := 0
+		answer := func(_ testing.TB, c *probetest.Conn) error {
+			for {
+				_, command, err := mysqlGets(c)
+				if err != nil || command[0] == 1 {
+					return nil
+				}
+				reply := mysqlFine
+				switch {
+				case strings.Contains(command, "VALUES (2, "):
+					reply = mysqlFail(1062, "23000", "Duplicate entry")
+				case strings.Contains(command, "DELETE FROM `t` WHERE token = '"):
+					mu.Lock()
+					deleted++
+					mu.Unlock()
+				}
+				if _, err := io.WriteString(c, mysqlFrame(1, reply)); err != nil {
+					return err
+				}
+			}
+		}
+		res := probeMySQL(t, "tls: none, "+section, mysqlLets(answer)...)
+		if want := `inserting a row at `; res.Reason != probe.ReasonResponse || !strings.HasPrefix(res.Err, want) || !strings.Contains(res.Err, "Duplicate entry") {
+			t.Errorf("%s: %s: %s, want response: %s...", section, res.Reason, res.Err, want)
+		}
+		mu.Lock()
+		if deleted != want {
+			t.Errorf("%s: %d times deleted, want %d", section, deleted, want)
 		}
 		mu.Unlock()
 	}

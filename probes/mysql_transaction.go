@@ -31,18 +31,29 @@ func (p *MySQL) transact(ctx context.Context, m *mysqlTalk) error {
 	if err := m.step(ctx, before); err != nil {
 		return err
 	}
-	if err := m.insert(ctx, table, token); err != nil {
+	if err := m.writeAndRead(ctx, table, token, p.Table != ""); err != nil {
 		return err
-	}
-	if err := m.readBack(ctx, table, token); err != nil {
-		return err
-	}
-	if p.Table != "" {
-		if err := m.delete(ctx, table, token); err != nil {
-			return err
-		}
 	}
 	return m.step(ctx, after)
+}
+
+// writeAndRead does the work between the two ends of the transaction. Rows in a lasting table are deleted also when something goes wrong:
+// an engine without transactions would keep them.
+func (m *mysqlTalk) writeAndRead(ctx context.Context, table, token string, lasting bool) error {
+	err := m.insert(ctx, table, token)
+	if err == nil {
+		err = m.readBack(ctx, table, token)
+	}
+	switch {
+	case !lasting:
+		return err
+	case err == nil:
+		return m.delete(ctx, table, token)
+	case m.err == nil:
+		left, failed := m.exec(ctx, "deleting the rows", "DELETE FROM "+table+" WHERE token = '"+token+"'")
+		m.r.Log.Debug("deleted what was written", "rows", left, "err", failed)
+	}
+	return err // the end of the connection rolls back
 }
 
 func (m *mysqlTalk) step(ctx context.Context, s mysqlStep) error {

@@ -179,14 +179,17 @@ func (c *sshClient) nextMethod(a *ssh.ClientAuthContext) (ssh.AuthMethod, error)
 	case open(sshByDialogue):
 		method = ssh.KeyboardInteractive(c.answer)
 	}
-	if method == nil || c.entered {
+	switch {
+	case method != nil && c.entered:
 		return method, nil
+	case method != nil:
+		c.entered = true
+		if c.refusal = c.r.Entering(c.who.Login); c.refusal == nil { // not before: a server that cannot be reached must not make other logins wait
+			return method, nil
+		}
 	}
-	c.entered = true
-	if c.refusal = c.r.Entering(c.who.Login); c.refusal != nil { // not before: a server that cannot be reached must not make other logins wait
-		return nil, c.refusal
-	}
-	return method, nil
+	c.wire.stop() // the client gives up
+	return nil, c.refusal
 }
 
 func withoutNone(methods []string) []string {
@@ -200,6 +203,7 @@ func (c *sshClient) answer(_, _ string, questions []string, shown []bool) ([]str
 		if shown[i] || c.asked {
 			c.refusal = probe.Failf(probe.ReasonResponse, "logging in to %q as %q: the server asks %s, want a question for the password only",
 				c.server, c.who.username, c.r.Evidence(questions[i]))
+			c.wire.stop()
 			return nil, c.refusal
 		}
 		answers[i], c.asked = c.who.password().Reveal(), true

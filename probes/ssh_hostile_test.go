@@ -30,7 +30,7 @@ func TestSSHBadGreetings(t *testing.T) {
 		"another server": {[]probetest.Step{probetest.Send("220 ready\r\n")}, probe.ReasonResponse, `connection closed after "220 ready"`},
 		"long":           {[]probetest.Step{probetest.Send("SSH-2.0-" + strings.Repeat("a", 250) + "\r\n")}, probe.ReasonProtocol, "got a line longer than 255 bytes"},
 		"endless":        {[]probetest.Step{probetest.Endless("a")}, probe.ReasonProtocol, "got a line longer than 255 bytes"},
-		"lines":          {[]probetest.Step{probetest.Endless("hello\r\n")}, probe.ReasonProtocol, `got 32 lines, last "hello", want a version line of SSH`},
+		"lines":          {[]probetest.Step{probetest.Endless("hello\r\n")}, probe.ReasonProtocol, `got 32 lines, the first is "hello", want a version line of SSH`},
 		"NUL":            {[]probetest.Step{probetest.Send("SSH-2.0-\x00\r\n")}, probe.ReasonProtocol, `got "SSH-2.0-\x00", want a version line`},
 		"old":            {[]probetest.Step{probetest.Send("SSH-1.5-x\r\n")}, probe.ReasonProtocol, `the server has "SSH-1.5-x", want version 2.0`},
 		"text":           {[]probetest.Step{probetest.Send(version + "hello, this is no packet at all\r\n")}, probe.ReasonProtocol, `exchanging keys with "ADDR": failed with "invalid packet length`},
@@ -39,10 +39,17 @@ func TestSSHBadGreetings(t *testing.T) {
 		"empty packets":  {[]probetest.Step{probetest.Send(version), probetest.Endless("\x00\x00\x00\x0c\x0b" + strings.Repeat("\x00", 11))}, probe.ReasonProtocol, `exchanging keys with "ADDR"`},
 		"ignored":        {[]probetest.Step{probetest.Send(version), probetest.Endless("\x00\x00\x00\x0c\x0a\x02" + strings.Repeat("\x00", 10))}, probe.ReasonProtocol, `exchanging keys with "ADDR"`},
 		"cut":            {[]probetest.Step{probetest.Send(version + "\x00\x00\x03\x0c\x0a\x14")}, probe.ReasonProtocol, `exchanging keys with "ADDR": connection closed`},
+		"silent":         {[]probetest.Step{probetest.Silence()}, probe.ReasonTimeout, `reading from "ADDR": no answer in time, want what SSH has here`},
+		"another, patient": {[]probetest.Step{probetest.Send("220 ready\r\n530 log in\r\n"), probetest.Silence()}, probe.ReasonTimeout,
+			`reading from "ADDR": nothing more in time after "220 ready", want a version line of SSH`},
 	} {
 		leakFree(t, situation(name), func(t *testing.T) {
 			server := probetest.Serve(t, test.script...)
-			res := runProbe(t, t.Context(), sshModule(t, sshLogsIn), server.Addr, long)
+			timeout := long
+			if test.reason == probe.ReasonTimeout {
+				timeout = short
+			}
+			res := runProbe(t, t.Context(), sshModule(t, sshLogsIn), server.Addr, timeout)
 			wantSSH(t, name, res, test.reason, strings.ReplaceAll(test.text, "ADDR", server.Addr))
 		})
 	}

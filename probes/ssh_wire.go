@@ -8,6 +8,7 @@ package probes
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -34,7 +35,8 @@ const (
 
 // The pace at which the client is given bytes. Its reader hands packets on through a channel with room for 16, and waits for ever when the
 // client has given up in the meantime. So it gets no more bytes at once than 16 packets have at least, each 28 (chacha20-poly1305 without
-// payload), and then time in which the end of the client closes the connection.
+// payload), and then time in which the end of the client closes the connection. There is no other sign of it: what comes is encrypted, so
+// packets cannot be counted here, and that the client has taken one shows nowhere.
 const (
 	sshBurst = 16 * 28
 	sshPause = time.Millisecond
@@ -58,32 +60,33 @@ func greetSSH(ctx context.Context, l *link) (*sshWire, error) {
 	if _, err := io.WriteString(l.conn, sshVersion+"\r\n"); err != nil {
 		return nil, lostSSH(ctx, "sending to", l, err)
 	}
-	early := ""
+	first := ""
 	for range maxSSHEarlyLines {
-		line, err := w.readLine(ctx, l, early)
+		line, err := w.readLine(ctx, l, first)
 		if err != nil {
 			return nil, err
 		}
-		early = strings.TrimRight(string(line), "\r\n")
-		l.r.Log.Debug("server says", "line", early)
-		if !strings.HasPrefix(early, "SSH-") {
+		text := strings.TrimRight(string(line), "\r\n")
+		l.r.Log.Debug("server says", "line", text)
+		if !strings.HasPrefix(text, "SSH-") {
+			first = cmp.Or(first, text)
 			continue
 		}
 		w.replay = bytes.Clone(line)
-		shown := strings.ToValidUTF8(early, "?")
+		shown := strings.ToValidUTF8(text, "?")
 		l.r.Set(descSSHBanner, 1, shown)
 		l.r.Fact("banner", shown)
-		if !strings.HasPrefix(early, "SSH-2.0-") && !strings.HasPrefix(early, "SSH-1.99-") {
-			return nil, probe.Failf(probe.ReasonProtocol, "reading from %q: the server has %s, want version 2.0", l.server, l.r.Evidence(early))
+		if !strings.HasPrefix(text, "SSH-2.0-") && !strings.HasPrefix(text, "SSH-1.99-") {
+			return nil, probe.Failf(probe.ReasonProtocol, "reading from %q: the server has %s, want version 2.0", l.server, l.r.Evidence(text))
 		}
 		l.done("greeting")
 		return w, nil
 	}
-	return nil, probe.Failf(probe.ReasonProtocol, "reading from %q: got %d lines, last %s, want a version line of SSH", l.server, maxSSHEarlyLines, l.r.Evidence(early))
+	return nil, probe.Failf(probe.ReasonProtocol, "reading from %q: got %d lines, the first is %s, want a version line of SSH", l.server, maxSSHEarlyLines, l.r.Evidence(first))
 }
 
-// readLine reads a line with its end. early is the one before it.
-func (w *sshWire) readLine(ctx context.Context, l *link, early string) ([]byte, error) {
+// readLine reads a line with its end. first is the first one before it, which tells best what another server is.
+func (w *sshWire) readLine(ctx context.Context, l *link, first string) ([]byte, error) {
 	line, err := w.in.ReadSlice('\n')
 	text := strings.TrimRight(string(line), "\r\n")
 	switch {
@@ -94,10 +97,14 @@ func (w *sshWire) readLine(ctx context.Context, l *link, early string) ([]byte, 
 		return nil, probe.Failf(probe.ReasonProtocol, "reading from %q: got %s, want a version line of SSH", l.server, l.r.Evidence(text))
 	case err == nil:
 		return line, nil
-	case errors.Is(err, io.EOF) && text+early != "": // such as "Exceeded MaxStartups": it is a server of SSH, and busy
-		return nil, probe.Failf(probe.ReasonResponse, "reading from %q: connection closed after %s, want a version line of SSH", l.server, l.r.Evidence(early+text))
+	case errors.Is(err, io.EOF) && text+first != "": // such as "Exceeded MaxStartups": it is a server of SSH, and busy
+		return nil, probe.Failf(probe.ReasonResponse, "reading from %q: connection closed after %s, want a version line of SSH", l.server, l.r.Evidence(cmp.Or(first, text)))
 	}
-	return nil, lostSSH(ctx, "reading from", l, err)
+	lost := lostSSH(ctx, "reading from", l, err)
+	if first+text != "" && probe.ReasonOf(lost) == probe.ReasonTimeout { // such as the greeting of another protocol, whose turn is ours
+		return nil, probe.Failf(probe.ReasonTimeout, "reading from %q: nothing more in time after %s, want a version line of SSH", l.server, l.r.Evidence(cmp.Or(first, text)))
+	}
+	return nil, lost
 }
 
 // lostSSH says what became of a connection.
@@ -106,7 +113,7 @@ func lostSSH(ctx context.Context, doing string, l *link, err error) error {
 	case errors.Is(err, probe.ErrBudget):
 		return probe.Failf(probe.ReasonProtocol, "%s %q: %w", doing, l.server, err)
 	case ctx.Err() != nil || errors.Is(err, os.ErrDeadlineExceeded):
-		return probe.Failf(probe.ReasonTimeout, "%s %q: not done in time: %w", doing, l.server, context.DeadlineExceeded)
+		return probe.Failf(probe.ReasonTimeout, "%s %q: no answer in time, want what SSH has here: %w", doing, l.server, context.DeadlineExceeded)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
 		return probe.Failf(probe.ReasonProtocol, "%s %q: connection closed, want it kept open", doing, l.server)
 	}
@@ -121,7 +128,6 @@ func (w *sshWire) Read(p []byte) (int, error) {
 		return n, nil
 	}
 	if w.given >= sshBurst {
-		w.given = 0
 		w.pause()
 	}
 	select {
@@ -134,11 +140,23 @@ func (w *sshWire) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// pause lets the client catch up. The time in which the server says nothing counts, so that one which answers at its own pace is not
+// held up; what the reader itself took does not, since a busy machine may have kept the client from running meanwhile.
 func (w *sshWire) pause() {
+	w.given = 0
 	if !w.slow.Load() {
 		return
 	}
-	timer := time.NewTimer(sshPause)
+	left := sshPause
+	if w.in.Buffered() == 0 {
+		start := time.Now()
+		w.in.Peek(1) // its error is that of the read that follows
+		left -= time.Since(start)
+	}
+	if left <= 0 {
+		return
+	}
+	timer := time.NewTimer(left)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
@@ -157,6 +175,9 @@ func (w *sshWire) Write(p []byte) (int, error) {
 
 // Close ends the connection and a pause.
 func (w *sshWire) Close() error {
-	w.once.Do(func() { close(w.closed) })
+	w.stop()
 	return w.Conn.Close()
 }
+
+// stop ends what the client is given: it is about to end itself.
+func (w *sshWire) stop() { w.once.Do(func() { close(w.closed) }) }
