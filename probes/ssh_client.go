@@ -179,17 +179,14 @@ func (c *sshClient) nextMethod(a *ssh.ClientAuthContext) (ssh.AuthMethod, error)
 	case open(sshByDialogue):
 		method = ssh.KeyboardInteractive(c.answer)
 	}
-	switch {
-	case method != nil && c.entered:
-		return method, nil
-	case method != nil:
-		c.entered = true
-		if c.refusal = c.r.Entering(c.who.Login); c.refusal == nil { // not before: a server that cannot be reached must not make other logins wait
-			return method, nil
-		}
+	if method != nil && !c.entered {
+		c.entered, c.refusal = true, c.r.Entering(c.who.Login) // not before: a server that cannot be reached must not make other logins wait
 	}
-	c.wire.stop() // the client gives up
-	return nil, c.refusal
+	if method == nil || c.refusal != nil {
+		c.wire.stop() // the client gives up
+		return nil, c.refusal
+	}
+	return method, nil
 }
 
 func withoutNone(methods []string) []string {
