@@ -31,7 +31,7 @@ func TestEarlySecrets(t *testing.T) {
 		{"imap", "LOGIN", []string{"* OK " + long256 + "\r\n", "* BYE [" + secret + "] " + long300 + "\r\n", "* OK [CAPABILITY IMAP4rev1 " + secret + "] x\r\n"}},
 		{"pop3", "LOGIN", []string{"+OK " + long256 + "\r\n", "-ERR [" + secret + "] " + long300 + "\r\n"}},
 		{"ftp", "LOGIN", []string{"220 " + long256 + "\r\n", "421-" + secret + "\r\n421 " + long300 + "\r\n"}},
-		{"mysql", "LOGIN, mode: ping", []string{mysqlFrame(0, mysqlFail(1040, "08004", long300)), mysqlFrame(0, long300),
+		{"mysql", "LOGIN, mode: ping", []string{mysqlFrame(0, mysqlFail(1040, "08004", long300)), mysqlFrame(0, strings.Repeat("x", 290)+secret),
 			mysqlFrame(0, "\x0a"+long300+"\x00"+strings.Repeat("\x00", 60))}},
 		{"mailloop", "from: a@b.test, to: a@b.test, mailbox: {server: '127.0.0.1:1', tls: none, LOGIN}", []string{"220 " + secret + "\r\n", "421 " + long300 + "\r\n"}},
 	} {

@@ -151,7 +151,7 @@ func TestCanaries(t *testing.T) {
 	h.d.awaitEmptyOutbox()
 	h.probes(targets)
 	h.commands(targets)
-	for _, path := range []string{"/", "/config", "/outages", "/metrics", "/debug/pprof/goroutine?debug=2", "/debug/pprof/cmdline"} {
+	for _, path := range []string{"/", "/config", "/outages", "/metrics", "/metrics/checks", "/debug/pprof/goroutine?debug=2", "/debug/pprof/cmdline"} {
 		h.page(path)
 	}
 	h.linked(h.page("/"), `logs\?id=\d+`)
