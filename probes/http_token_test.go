@@ -269,6 +269,11 @@ func TestTokenSharedByManyProbes(t *testing.T) {
 	}
 }
 
+// TestOpenStackParamsOfTrust: no request decides which server the target's name is, for that gets the token.
+func TestOpenStackParamsOfTrust(t *testing.T) {
+	wantTrust(t, "http", `openstack: {auth_url: "http://k/", username: u, password: p, user_domain_name: d}`, "resolver")
+}
+
 // TestOpenStackLogins lists both who get a secret: Keystone the password and the target the token.
 func TestOpenStackLogins(t *testing.T) {
 	credentials := Credentials{{Name: "ops", Account: Account{Username: "ops", Password: "pw2"}}, {Name: "key", PrivateKey: PrivateKey{PrivateKey: "k"}}}
