@@ -94,11 +94,10 @@ func TestHTTP3Redirects(t *testing.T) {
 	}
 	ca := probetest.NewCA(t)
 	conf := probetest.Config(ca.For("a.example", "www.a.example", "b.example"))
-	var server string
 	to := func(host, path string) http.HandlerFunc {
-		return func(w http.ResponseWriter, r *http.Request) { redirectTo(named(t, server, host)+path)(w, r) }
+		return func(w http.ResponseWriter, r *http.Request) { redirectTo(named(t, "https://"+r.Host, host)+path)(w, r) }
 	}
-	server = quicWeb(t, conf, loopback4, map[string]http.HandlerFunc{
+	server := quicWeb(t, conf, loopback4, map[string]http.HandlerFunc{
 		"/": to("www.a.example", "/second"), "/second": func(w http.ResponseWriter, r *http.Request) {
 			note(w, r)
 			to("b.example", "/third")(w, r)
