@@ -347,3 +347,29 @@ func TestReadHops(t *testing.T) {
 		}
 	}
 }
+
+// TestReceivedAt reads the times of servers that write them in their own ways. One whose zone may mean several is no time.
+func TestReceivedAt(t *testing.T) {
+	noon := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+	for date, known := range map[string]bool{
+		"Fri, 1 May 2026 12:00:00 +0000": true, "Fri, 1 May 2026 14:00:00 +0200 (CEST)": true, "1 May 2026 12:00 -0000": true, "Fri, 01 May 26 12:00:00 GMT": true,
+		"Fri, 1 May 2026 07:00:00 EST": true, "Fri, 1 May 2026 05:00:00 pdt (summer; time)": true, "Fri, 1 May 2026 12:00:00 Z": true,
+		"Fri, 1 May 2026 17:30:00 +0530 (a \\) b (c; d))": true,
+		"Fri, 1 May 2026 14:00:00 CEST":                   false, "Fri, 1 May 2026 12:00:00": false, "Fri, 1 May 2026 12:00:00 GMT+1": false, "Fri, 1 May 2026 12:00:00 A": false,
+		"Fri, 1 May 2026 12:00:00 +0000 (": false, "+0000": false, "": false,
+	} {
+		at, err := receivedAt("from a by b; " + date)
+		if (err == nil) != known || known && !at.Equal(noon) {
+			t.Errorf("%q gives %s (%v), want noon: %v", date, at, err, known)
+		}
+	}
+	for field, want := range map[string]string{
+		"(qmail 1 invoked by uid 89); 1 May 2026 12:00:00 -0000":                   "",
+		"from a (helo by x) (authenticated by y) by mx.test with SMTP; 1 May 2026": "mx.test",
+		"from a by mx.test (open; 1 May 2026":                                      "mx.test",
+	} {
+		if got := receivedBy(field); got != want {
+			t.Errorf("%q gives %q, want %q", field, got, want)
+		}
+	}
+}
