@@ -134,7 +134,7 @@ func (run *loopRun) resume(token loopToken) error {
 
 // transmit speaks to the mail server.
 func (run *loopRun) transmit(ctx context.Context, token loopToken) error {
-	c, err := run.p.SMTPConfig.begin(ctx, run.target, smtpDescs{phases: descLoop, status: descLoopStatus}, run.r)
+	c, err := run.p.SMTPConfig.begin(ctx, run.target, smtpDescs{phases: descLoop, banner: descLoopBanner, status: descLoopStatus}, run.r)
 	if err != nil {
 		return err
 	}

@@ -55,7 +55,7 @@ var _ = enroll("mailloop", subject{
 		return probetest.Serve(t, p.smtp()).Addr
 	},
 	presence: map[situation]string{
-		healthy: loopMetrics + " probe_mailloop_delivery_duration_seconds probe_mailloop_hop_duration_seconds probe_mailloop_in_junk probe_mailloop_status_info",
+		healthy: loopMetrics + " probe_mailloop_delivery_duration_seconds probe_mailloop_hop_duration_seconds probe_mailloop_in_junk probe_mailloop_status_info probe_mailloop_banner_info",
 		refused: loopMetrics, unsolved: strings.Replace(loopMetrics, " probe_mailloop_duration_seconds", "", 1), silent: loopMetrics, early: loopMetrics,
 	},
 	echo: func(text string) []probetest.Step {
