@@ -47,7 +47,7 @@ func TestFTPHostile(t *testing.T) {
 		"331 for ever":       {"tls: none", fake("PASS", "331 password?"), `got "331 password?", want 230 or 202 or 332`},
 		"two replies":        {"tls: none", fake("USER", "331 password?\r\n331 password?"), `got "331 password?", want 230 or 202 or 332`},
 		"early text":         {trust, fake("AUTH", "234 go on\r\n230 you are in"), `got "230 you are in\r\n" before the handshake, want nothing`},
-		"garbage for TLS":    {trust, []probetest.Step{probetest.Send("220 hello\r\n"), probetest.Line("AUTH TLS\r\n"), probetest.Send("234 go on\r\n"), probetest.Meanwhile(func() {}), probetest.Garbage()}, ""},
+		"garbage for TLS":    {trust, []probetest.Step{probetest.Send("220 hello\r\n"), probetest.Line("AUTH TLS\r\n"), probetest.Send("234 go on\r\n"), hearsHello, probetest.Garbage()}, "the server does not speak TLS here"},
 		"garbage for data":   {trust, []probetest.Step{(&ftpFake{secure: good, data: garbage}).serve}, "first record does not look like a TLS handshake"},
 		"EPSV without port":  {"tls: none", fake("EPSV", "229 fine"), `got "229 fine", want a port`},
 		"EPSV of port 0":     {"tls: none", fake("EPSV", "229 fine (|||0|)"), "want a port"},
