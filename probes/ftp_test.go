@@ -86,6 +86,7 @@ func TestFTPConversation(t *testing.T) {
 		"no EPSV":          {"tls: none, upload: up", &ftpFake{replies: map[string]string{"EPSV": "500 what?"}}, login + "TYPE A|EPSV|PASV|LIST|" + strings.ReplaceAll(file, "EPSV", "PASV") + "QUIT"},
 		"anonymous":        {"tls: none, username: anonymous", &ftpFake{}, "USER anonymous|PASS skywatch@|" + list + "QUIT"},
 		"name is enough":   {"tls: none, directory: ''", &ftpFake{replies: map[string]string{"USER": "230 hello"}}, "USER watch|QUIT"},
+		"by certificate":   {"tls: none, directory: ''", &ftpFake{replies: map[string]string{"USER": "232 hello"}}, "USER watch|QUIT"},
 		"account":          {"tls: none, directory: '', account: acct", &ftpFake{replies: map[string]string{"PASS": "332 account?", "ACCT": "230 in"}}, login + "ACCT acct|QUIT"},
 		"account at once":  {"tls: none, directory: '', account: acct", &ftpFake{replies: map[string]string{"USER": "332 account?", "ACCT": "202 in"}}, "USER watch|ACCT acct|QUIT"},
 		"password is more": {"tls: none, directory: ''", &ftpFake{replies: map[string]string{"PASS": "202 not needed"}}, login + "QUIT"},
