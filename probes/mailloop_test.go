@@ -122,6 +122,11 @@ func TestMailloopDelivers(t *testing.T) {
 		if inbox, _ := l.left(); inbox != 0 {
 			t.Errorf("%s: %d messages left, want none", protocol, inbox)
 		}
+		trace := res.Trace.String()
+		login, fetch, logout := strings.LastIndex(trace, "phase=auth"), strings.LastIndex(trace, "phase=fetch"), strings.LastIndex(trace, "phase=logout")
+		if fetch < login || logout < fetch {
+			t.Errorf("%s: want the times of login, fetching and logout told apart:\n%s", protocol, trace)
+		}
 		for i, by := range []string{"mx1.test", "mx2.test"} {
 			if took, ok := probetest.Value(res.Samples, "probe_mailloop_hop_duration_seconds", fmt.Sprint(i+1), by); !ok || took < 0 || took > 3 {
 				t.Errorf("%s: hop to %s took %v (%v)", protocol, by, took, ok)
