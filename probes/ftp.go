@@ -46,6 +46,7 @@ type FTP struct {
 func newFTP(o Options) probe.Prober {
 	p := &FTP{ServiceConfig: newServiceConfig(o, 21, 990), Directory: ".", Passive: ftpAuto}
 	p.ready.resume = true // some servers insist that data connections go on with the session of the control connection
+	p.ready.blank = true  // as anonymous users have it
 	return p
 }
 
