@@ -177,6 +177,20 @@ func TestServiceConfigErrors(t *testing.T) {
 	}
 }
 
+// TestEmptyPasswordFile: nothing is sent to the server, which would count it.
+func TestEmptyPasswordFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(file, []byte("\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	m := newLinkModule(t, Options{}, func(c *ServiceConfig) { c.TLS, c.Username, c.PasswordFile = tlsNone, "nora", file })
+	server := probetest.Serve(t, probetest.Send("hello\r\n"), wantEnd)
+	res := probe.Run(t.Context(), probe.Check{Module: m, Target: probe.NewTarget(server.Addr), Timeout: long}, probe.Env{})
+	if want := "reading password_file: it is empty, want a secret"; res.Reason != probe.ReasonConfig || res.Err != want || len(res.Logins) > 0 {
+		t.Errorf("%s: %s, %v, want %s", res.Reason, res.Err, res.Logins, want)
+	}
+}
+
 // TestKeysAreNoPasswords: a private key of SSH goes to nobody in place of a password that is not there, whoever picks it.
 func TestKeysAreNoPasswords(t *testing.T) {
 	o := Options{Credentials: Credentials{
