@@ -49,6 +49,7 @@ type FTP struct {
 func newFTP(o Options) probe.Prober {
 	p := &FTP{ServiceConfig: newServiceConfig(o, 21, 990), Directory: ftpLoginDirectory, Passive: ftpAuto}
 	p.ready.resume = true // some servers insist that data connections go on with the session of the control connection
+	p.ready.blank = true  // as anonymous users have it
 	return p
 }
 

@@ -56,8 +56,8 @@ func (p *Mailloop) begin(t probe.Target, r *probe.Recorder) (*loopRun, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.SMTPConfig.hide(p.ready.options, t, PrivateKey{}, r)
-	p.Mailbox.hide(p.ready.options, probe.Target{}, PrivateKey{}, r) // the server that takes the mail may be the same
+	p.SMTPConfig.hide(p.ready.options, t, nil, r)
+	p.Mailbox.hide(p.ready.options, probe.Target{}, nil, r) // the server that takes the mail may be the same
 	signer, err := mailSignerOf(r)
 	if err != nil {
 		return nil, err
