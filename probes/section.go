@@ -60,10 +60,18 @@ func (s *section) decode(v any) error {
 		return nil
 	}
 	err := s.unmarshal(v)
-	if types := new(yaml.TypeError); err != nil && !errors.As(err, &types) {
-		return fmt.Errorf("line %d: %w", s.line(), readable(err))
+	if err == nil {
+		return nil
 	}
-	return readable(err)
+	texts, faults := decoderTexts(err), s.faults(v)
+	for i, text := range texts {
+		at, ok := faults[text]
+		if !ok {
+			at.line = s.line()
+		}
+		texts[i] = at.name(text)
+	}
+	return readable(&yaml.TypeError{Errors: texts})
 }
 
 // tagNames are words for the YAML tags as the decoder prints them.
