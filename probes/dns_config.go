@@ -6,6 +6,7 @@
 package probes
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/url"
@@ -73,6 +74,7 @@ func (d *DNS) validateQuestion() error {
 	if _, ok := dns.IsDomainName(d.QueryName); !ok && d.QueryName != "" {
 		return fmt.Errorf("query_name: found %q, want a domain name", d.QueryName)
 	}
+	d.QueryType, d.QueryClass = cmp.Or(d.QueryType, "ANY"), cmp.Or(d.QueryClass, "IN")
 	qtype, ok := dns.StringToType[d.QueryType]
 	if !ok {
 		return fmt.Errorf("query type '%s' is not valid, want a type in upper case such as A, AAAA, MX or ANY", d.QueryType)

@@ -46,7 +46,7 @@ func TestDNSRefusesAtLoad(t *testing.T) {
 		wantLoadError(t, Options{}, "dns", section, `module "m": line 1: dns: `+want)
 	}
 	for section, want := range map[string]string{
-		"{" + q + "}": "", "": "", "{" + q + ", query_type: null}": "",
+		"{" + q + "}": "", "": "", "{" + q + ", query_type: null}": "", "{" + q + ", query_type: '', query_class: '', transport_protocol: ''}": "",
 	} {
 		wantLoadError(t, Options{}, "dns", section, want)
 	}

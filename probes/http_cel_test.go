@@ -74,7 +74,7 @@ func TestHTTPCELInvalid(t *testing.T) {
 			}
 		}
 	}
-	if _, err := buildHTTP(t, celBad+": [a]", Options{}); err == nil || err.Error() != `module "m": http: line 5: found the list, want a string` {
+	if _, err := buildHTTP(t, celBad+": [a]", Options{}); err == nil || err.Error() != `module "m": http: line 5: fail_if_body_json_matches_cel: found the list, want a string` {
 		t.Errorf("a list: %v", err)
 	}
 }

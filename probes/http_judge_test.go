@@ -29,6 +29,8 @@ func TestHTTPStatus(t *testing.T) {
 			io.WriteString(w, strings.Repeat("ü", 200))
 		},
 		"/204":   func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) },
+		"/299":   func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(299) },
+		"/300":   func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(300) },
 		"/early": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(103); w.WriteHeader(200) },
 	})
 	for _, test := range []struct{ keys, path, want string }{
@@ -36,6 +38,8 @@ func TestHTTPStatus(t *testing.T) {
 		{"{}", "/binary", `fetching "%s/binary": status 503, want 200 to 299`},
 		{"{}", "/utf8", `fetching "%s/utf8": status 503, want 200 to 299; the body begins "` + strings.Repeat("ü", 150) + `"...`},
 		{"{}", "/204", ""},
+		{"{}", "/299", ""},
+		{"{}", "/300", `fetching "%s/300": status 300, want 200 to 299`},
 		{"{}", "/early", ""},
 		{"valid_status_codes: [503]", "/503", ""},
 		{"valid_status_codes: []", "/204", ""},

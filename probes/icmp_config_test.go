@@ -30,7 +30,7 @@ func TestICMPRefusesAtLoad(t *testing.T) {
 		"{count: 2, max_loss: .nan}":                   `module "m": line 1: icmp: max_loss: found NaN, want 0 or more and less than 1`,
 		"{count: 2, interval: 9ms}":                    `module "m": line 1: icmp: interval: found 9ms, want at least 10ms`,
 		"{count: 2, interval: -1s}":                    `module "m": line 1: icmp: interval: found -1s, want at least 10ms`,
-		"{count: 2, max_loss: 10%}":                    `module "m": icmp: line 1: found the string 10%, want a number`,
+		"{count: 2, max_loss: 10%}":                    `module "m": icmp: line 1: max_loss: found the string 10%, want a number`,
 		"{count: 1000, interval: 10ms, max_loss: 0.5}": "",
 		"{count: 1}":                                   "",
 		"{ttl: 255, payload_size: 0}":                  "",

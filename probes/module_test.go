@@ -89,8 +89,8 @@ func TestModulesRefused(t *testing.T) {
 		{"modules:\n  m:\n    prober: tcp\n    tcp:\n      query_response:\n        - {send: a}\n        - sent: b", `module "m": tcp: line 7: unknown field "sent"`},
 		{"modules:\n  m:\n    prober: tcp\n    tcp:\n      tls_config:\n        ca: a\n        cafile: b", `module "m": tcp: line 7: unknown field "cafile"`},
 		{"modules:\n  m:\n    prober: tcp\n    tcp:\n      query_response:\n        - labels: [{nam: x}]", `module "m": tcp: line 6: unknown field "nam"`},
-		{"modules:\n  m:\n    prober: tcp\n    tcp:\n      tls: maybe\n      query_response: x", `module "m": tcp: line 5: found the string maybe, want a bool; line 6: found the string x, want a list`},
-		{"modules:\n  m:\n    prober: tcp\n    tcp:\n      query_response:\n        - {expect: a}\n        - {expect: '('}", "module \"m\": tcp: line 7: regular expression \"(\": error parsing regexp: missing closing ): `(`"},
+		{"modules:\n  m:\n    prober: tcp\n    tcp:\n      tls: maybe\n      query_response: x", `module "m": tcp: line 5: tls: found the string maybe, want a bool; line 6: query_response: found the string x, want a list`},
+		{"modules:\n  m:\n    prober: tcp\n    tcp:\n      query_response:\n        - {expect: a}\n        - {expect: '('}", "module \"m\": tcp: line 7: query_response: entry 2: expect: regular expression \"(\": error parsing regexp: missing closing ): `(`"},
 		{"modules:\n  a: {prober: x}\n  b: {prober: y}", "module \"a\": line 2: prober \"x\" is not valid, want one of " + names + "\nmodule \"b\": line 3: prober \"y\" is not valid, want one of " + names},
 	} {
 		if _, err := buildModules(t, Options{}, test.text); err == nil || err.Error() != test.want {

@@ -6,13 +6,10 @@ package probes
 import (
 	"errors"
 	"fmt"
-	"net/url"
 	"regexp"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
-
-	"skywatch/internal/probe"
 )
 
 // section is a part of the configuration that is decoded later, when the type it belongs into is known. It keeps the decoder's own
@@ -63,10 +60,18 @@ func (s *section) decode(v any) error {
 		return nil
 	}
 	err := s.unmarshal(v)
-	if types := new(yaml.TypeError); err != nil && !errors.As(err, &types) {
-		return fmt.Errorf("line %d: %w", s.line(), readable(err))
+	if err == nil {
+		return nil
 	}
-	return readable(err)
+	texts, faults := decoderTexts(err), s.faults(v)
+	for i, text := range texts {
+		at, ok := faults[text]
+		if !ok {
+			at.line = s.line()
+		}
+		texts[i] = at.name(text)
+	}
+	return readable(&yaml.TypeError{Errors: texts})
 }
 
 // tagNames are words for the YAML tags as the decoder prints them.
@@ -80,11 +85,9 @@ var (
 
 // readable turns the decoder's findings into product text, on one line and without the names of Go types and the passwords of URLs.
 func readable(err error) error {
-	types, address := new(yaml.TypeError), new(url.Error)
-	if errors.As(err, &address) {
-		return readableURL(address)
-	}
+	types := new(yaml.TypeError)
 	if !errors.As(err, &types) {
+		err = readableURL(err)
 		if err != nil && urlUserinfo.MatchString(err.Error()) {
 			return errors.New(urlUserinfo.ReplaceAllString(err.Error(), "://<secret>@"))
 		}
@@ -97,18 +100,6 @@ func readable(err error) error {
 		said = append(said, urlUserinfo.ReplaceAllString(text, "://<secret>@"))
 	}
 	return errors.New(strings.Join(said, "; "))
-}
-
-// readableURL is readable for a URL that cannot be read. What is said of it may be a piece of its password.
-func readableURL(err *url.Error) error {
-	shown := probe.NewTarget(err.URL)
-	if shown.Secrets() == nil {
-		return err
-	}
-	if _, err := url.Parse(shown.String()); err != nil {
-		return err
-	}
-	return fmt.Errorf("%q: user name or password has / ? # @ or a space in it, want those percent-encoded", shown)
 }
 
 // sayWrongType says what was found in place of what. A text in place of a mapping, or of a list of texts, may be a secret, as in

@@ -14,7 +14,7 @@ import (
 	"skywatch/internal/probe"
 )
 
-// splitTarget takes host:port apart; the port may be a name of /etc/services.
+// splitTarget takes host:port apart; the port may be a name of /etc/services. An error about the port leaves the host.
 func splitTarget(ctx context.Context, t probe.Target) (host string, port uint16, err error) {
 	return splitTargetOf(ctx, "tcp", t)
 }
@@ -30,7 +30,7 @@ func splitTargetOf(ctx context.Context, network string, t probe.Target) (host st
 	}
 	number, err := net.DefaultResolver.LookupPort(ctx, network, service)
 	if err != nil {
-		return "", 0, probe.Failf(probe.ReasonConfig, "reading target %q: unknown port %q, want host:port", t, service)
+		return host, 0, probe.Failf(probe.ReasonConfig, "reading target %q: unknown port %q, want host:port", t, service)
 	}
 	return host, uint16(number), nil
 }

@@ -23,8 +23,8 @@ func TestSplitTarget(t *testing.T) {
 		{"::1", "", 0, `reading target "::1": too many colons in address, want host:port`},
 		{"tcp://host:80", "", 0, `reading target "tcp://host:80": too many colons in address, want host:port`},
 		{":80", "", 0, `reading target ":80": no host name or address, want host:port`},
-		{"host:nosuchport", "", 0, `reading target "host:nosuchport": unknown port "nosuchport", want host:port`},
-		{"host:99999", "", 0, `reading target "host:99999": unknown port "99999", want host:port`},
+		{"host:nosuchport", "host", 0, `reading target "host:nosuchport": unknown port "nosuchport", want host:port`},
+		{"host:99999", "host", 0, `reading target "host:99999": unknown port "99999", want host:port`},
 		{"user:hunter22@host:80", "", 0, `reading target "host:80": too many colons in address, want host:port`},
 	} {
 		host, port, err := splitTarget(t.Context(), probe.NewTarget(test.target))

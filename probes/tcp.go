@@ -49,11 +49,14 @@ func (p *TCP) Probe(ctx context.Context, t probe.Target, r *probe.Recorder) erro
 
 // attempt probes one address.
 func (p *TCP) attempt(ctx context.Context, t probe.Target, r *probe.Recorder) error {
-	host, port, err := splitTarget(ctx, t)
-	if err != nil {
-		return err
+	host, port, bad := splitTarget(ctx, t)
+	if host == "" {
+		return bad
 	}
 	addr, err := p.dialer.resolve(ctx, host, r)
+	if bad != nil {
+		return bad // only now, since blackbox_exporter looks the name up before it looks at the port
+	}
 	if err != nil {
 		return err
 	}

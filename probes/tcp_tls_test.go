@@ -5,6 +5,7 @@ package probes
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 	"strings"
 	"testing"
@@ -123,5 +124,12 @@ func TestTCPTargets(t *testing.T) {
 	res := runProbe(t, t.Context(), m, "127.0.0.1", long)
 	if res.Reason != probe.ReasonConfig || len(res.Samples) != 0 {
 		t.Errorf("without port: %s %s with %v, want config and no metrics", res.Reason, res.Err, probetest.Names(res.Samples))
+	}
+	for target, protocol := range map[string]float64{"127.0.0.1:70000": 4, "127.0.0.1:nosuch": 4, "nosuch.invalid:70000": 0} {
+		res := runProbe(t, t.Context(), m, target, long)
+		if res.Reason != probe.ReasonConfig || !strings.Contains(fmt.Sprint(res.Err), "unknown port") {
+			t.Errorf("%s: %s %v, want config for its port", target, res.Reason, res.Err)
+		}
+		wantValues(t, res, map[string]float64{"probe_ip_protocol": protocol})
 	}
 }

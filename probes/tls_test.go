@@ -6,9 +6,11 @@ package probes
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -135,6 +137,28 @@ func TestRecordTLSUnverified(t *testing.T) {
 			"probe_ssl_last_chain_expiry_timestamp_seconds": want,
 			"probe_ssl_earliest_cert_expiry":                float64(probetest.NotAfter.Unix()),
 		})
+	}
+}
+
+// TestLastChain: of each chain the first certificate to expire counts, of the chains the one that lasts longest.
+func TestLastChain(t *testing.T) {
+	until := func(years ...int) (chain []*x509.Certificate) {
+		for _, year := range years {
+			chain = append(chain, &x509.Certificate{NotAfter: time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC)})
+		}
+		return chain
+	}
+	for _, test := range []struct {
+		chains [][]*x509.Certificate
+		want   int
+	}{
+		{[][]*x509.Certificate{until(2030, 2027, 2040)}, 2027},
+		{[][]*x509.Certificate{until(2030, 2027), until(2030, 2029, 2050), until(2030, 2028)}, 2029},
+		{nil, 1},
+	} {
+		if got := lastChain(test.chains).Year(); got != test.want {
+			t.Errorf("%d chains: %d, want %d", len(test.chains), got, test.want)
+		}
 	}
 }
 

@@ -153,6 +153,6 @@ func TestUDPRefusesAtLoad(t *testing.T) {
 	} {
 		wantLoadError(t, Options{}, "udp", section, `module "m": line 1: udp: `+want)
 	}
-	wantLoadError(t, Options{}, "udp", "{send: a, expect: '('}", "module \"m\": udp: line 1: regular expression \"(\": error parsing regexp: missing closing ): `(`")
+	wantLoadError(t, Options{}, "udp", "{send: a, expect: '('}", "module \"m\": udp: line 1: expect: regular expression \"(\": error parsing regexp: missing closing ): `(`")
 	wantLoadError(t, Options{}, "udp", "{send: a, sent: b}", `module "m": udp: line 1: unknown field "sent"`)
 }

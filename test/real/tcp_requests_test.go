@@ -38,6 +38,8 @@ func (s *scene) tcpFailures() []probeRequest {
 		{name: "tcp refused", module: "tcp", target: probetest.RefusedAddr(s.t)},
 		{name: "tcp refused over IPv6", module: "tcp", target: fmt.Sprintf("[::1]:%d", s.http)},
 		{name: "tcp without port", module: "tcp", target: "127.0.0.1"},
+		{name: "tcp bad port", module: "tcp", target: "127.0.0.1:99999"},
+		{name: "tcp unknown service", module: "tcp", target: "127.0.0.1:nosuchservice"},
 		{name: "tcp with a URL", module: "tcp", target: s.url("/")},
 		{name: "tcp unknown name", module: "tcp", target: "nosuch.skywatch.test:80"},
 		{name: "tcp name without an answer", module: "tcp_impatient", target: "silent.skywatch.test:80"},
