@@ -64,6 +64,8 @@ func TestPhasesAreSpread(t *testing.T) {
 	}
 }
 
+// TestPhasesAreSpreadForRandomPatterns has a wider bound than the fixed patterns: the best of hashes gives 41 in one second to one of 1000 random
+// patterns, but 61 to none in our time.
 func TestPhasesAreSpreadForRandomPatterns(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		before := rapid.StringN(0, 20, 60).Draw(t, "before")
@@ -73,8 +75,8 @@ func TestPhasesAreSpreadForRandomPatterns(t *testing.T) {
 		for i := range 1000 {
 			phases = append(phases, phase(before+fmt.Sprint(i*step)+after, time.Minute))
 		}
-		if got := most(phases, time.Minute); got > 40 {
-			t.Errorf("%d of 1000 checks start in one second, want at most 40", got)
+		if got := most(phases, time.Minute); got > 60 {
+			t.Errorf("%d of 1000 checks start in one second, want at most 60", got)
 		}
 	})
 }
