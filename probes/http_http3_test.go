@@ -163,14 +163,7 @@ func TestHTTP3Verification(t *testing.T) {
 }
 
 func TestHTTP3Targets(t *testing.T) {
-	refused := "https://" + func() string {
-		socket, err := net.ListenPacket("udp", loopback4)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer socket.Close()
-		return socket.LocalAddr().String()
-	}()
+	refused := "https://" + refusedDatagrams(t)
 	res := fetch(t, httpModule(t, http3Keys, Options{}), refused)
 	wantOutcome(t, res, probe.ReasonConnect, `fetching "%s": QUIC connection: connection refused, want one`, refused)
 	wantSeries(t, res, map[string]string{"http_duration_seconds{connect}": "0", "http_duration_seconds{tls}": "0", "http_status_code": "0"})
