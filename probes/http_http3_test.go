@@ -202,7 +202,7 @@ func TestHTTP3Conformance(t *testing.T) {
 	})
 	leakFree(t, "no response", func(t *testing.T) {
 		server, keys := quicGood(t, map[string]http.HandlerFunc{"/": wait})
-		res := runProbe(t, t.Context(), httpModule(t, keys, Options{}), server, short)
+		res := runProbe(t, t.Context(), httpModule(t, keys, Options{}), server, 3*short)
 		wantOutcome(t, res, probe.ReasonTimeout, `fetching "%s": no response in time, want a response`, server)
 		wantSeries(t, res, map[string]string{"http_duration_seconds{tls}": "T", "http_duration_seconds{processing}": "0"})
 	})
@@ -213,7 +213,7 @@ func TestHTTP3Conformance(t *testing.T) {
 			http.NewResponseController(w).Flush()
 			wait(w, r)
 		}})
-		res := runProbe(t, t.Context(), httpModule(t, keys, Options{}), server, short)
+		res := runProbe(t, t.Context(), httpModule(t, keys, Options{}), server, 3*short)
 		wantOutcome(t, res, probe.ReasonTimeout, `fetching "%s": reading the body: no end of it in time after 4 bytes, want all of it`, server)
 	})
 	leakFree(t, cancelled, func(t *testing.T) {

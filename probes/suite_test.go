@@ -107,8 +107,8 @@ func testModule(t testing.TB, o Options, prober, section string) *probe.Module {
 }
 
 const (
-	long  = 20 * time.Second // a timeout that no test waits for
-	short = time.Second      // a timeout that a test does wait for; a handshake must fit into it, on a slow machine under the race detector
+	long  = time.Minute // a timeout that no test waits for
+	short = time.Second // a timeout that a test does wait for; a handshake must fit into it, on a slow machine under the race detector
 )
 
 // runProbe makes one attempt. A prober that is still running after its deadline fails the test.
