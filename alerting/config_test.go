@@ -83,6 +83,7 @@ func TestInvalidConfig(t *testing.T) {
 		{"notifiers: [{name: x, log: {}, email: {}}]", `notifier "x": has both email and log, want one of them`},
 		{mail(`from: a@b.c`), `notifier "ops": email: smarthost "": not understood, want host:port such as mail.example.org:587`},
 		{mail(`smarthost: "h:0"`), `notifier "ops": email: smarthost "h:0": not understood, want host:port such as mail.example.org:587`},
+		{mail(`smarthost: "smtp://nora:canary@h:25"`), `notifier "ops": email: smarthost "smtp://h:25": not understood, want host:port such as mail.example.org:587`},
 		{mail(`smarthost: "h:25", tls: yes`), `notifier "ops": email: tls "yes": unknown, want starttls, tls or none`},
 		{mail(`smarthost: "h:25", from: nobody`), `notifier "ops": email: from "nobody": mail: missing '@' or angle-addr, want a mail address`},
 		{mail(`smarthost: "h:25", from: a@b.c`), `notifier "ops": email: to: empty, want at least one mail address`},

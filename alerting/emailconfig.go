@@ -105,7 +105,7 @@ func (e *EmailConfig) host() (host string, port int, err error) {
 		port, err = strconv.Atoi(text)
 	}
 	if err != nil || port < 1 || port > 65535 {
-		return "", 0, fmt.Errorf("email: smarthost %q: not understood, want host:port such as mail.example.org:587", e.Smarthost)
+		return "", 0, fmt.Errorf("email: smarthost %q: not understood, want host:port such as mail.example.org:587", probe.NewTarget(e.Smarthost)) // without a password
 	}
 	return host, port, nil
 }

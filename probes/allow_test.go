@@ -125,7 +125,7 @@ func TestTricksWithTargets(t *testing.T) {
 		}
 	}
 	p := &linkProber{newServiceConfig(Options{}, 143, 993)}
-	p.Username = "nora"
+	p.Username, p.Password = "nora", "canary"
 	if err := p.Validate(); err != nil {
 		t.Fatal(err)
 	}

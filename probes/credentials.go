@@ -150,9 +150,13 @@ func oneOf(key string, inline probe.Secret, file string) error {
 	return nil
 }
 
-// password gives the password, read now if it is in a file.
+// password gives the password, read now if it is in a file. One that is empty may be just being written; the server would count it as refused.
 func (a Account) password(o Options) (probe.Secret, error) {
-	return readSecret(o, "password_file", a.Password, a.PasswordFile)
+	secret, err := readSecret(o, "password_file", a.Password, a.PasswordFile)
+	if err == nil && secret == "" && a.PasswordFile != "" {
+		err = probe.Failf(probe.ReasonConfig, "reading password_file: it is empty, want a secret")
+	}
+	return secret, err
 }
 
 // key gives the text of the private key and its passphrase; both may be "".

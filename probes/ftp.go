@@ -21,6 +21,9 @@ const (
 	ftpPASV = "pasv" // RFC 959
 )
 
+// ftpLoginDirectory is where a login leads.
+const ftpLoginDirectory = "."
+
 var (
 	descFTPPhase = phaseDesc("ftp", "resolve, connect, greeting, tls (before the greeting with tls: tls), auth, list, upload, download, delete, "+
 		"features (instead of these without a login), quit")
@@ -44,8 +47,9 @@ type FTP struct {
 }
 
 func newFTP(o Options) probe.Prober {
-	p := &FTP{ServiceConfig: newServiceConfig(o, 21, 990), Directory: ".", Passive: ftpAuto}
+	p := &FTP{ServiceConfig: newServiceConfig(o, 21, 990), Directory: ftpLoginDirectory, Passive: ftpAuto}
 	p.ready.resume = true // some servers insist that data connections go on with the session of the control connection
+	p.ready.blank = true  // as anonymous users have it
 	return p
 }
 
@@ -103,15 +107,25 @@ func (p *FTP) work(ctx context.Context, f *ftpTalk) error {
 	if err != nil {
 		return err
 	}
-	if who == nil {
+	switch {
+	case who != nil:
+		if err = f.logIn(who, p.ACCT); err == nil {
+			err = p.transfer(ctx, f)
+		}
+	case p.needsLogin():
+		err = probe.Failf(probe.ReasonConfig, "logging in to %q: no account given, want a username or a credential, to list a directory or to write a file", f.server)
+	default:
 		err = f.features()
-	} else if err = f.logIn(who, p.ACCT); err == nil {
-		err = p.transfer(ctx, f)
 	}
 	if err != nil {
 		return err
 	}
 	return f.quit()
+}
+
+// needsLogin tells whether the module names a directory or a place for a file.
+func (p *FTP) needsLogin() bool {
+	return p.Upload != "" || p.Directory != "" && p.Directory != ftpLoginDirectory
 }
 
 // transfer does what needs data connections, which are protected if the control connection is.
@@ -124,7 +138,7 @@ func (p *FTP) transfer(ctx context.Context, f *ftpTalk) error {
 			return err
 		}
 	}
-	if p.Directory != "" && p.Directory != "." {
+	if p.Directory != "" && p.Directory != ftpLoginDirectory {
 		if _, err := f.ask("going to "+fmt.Sprintf("%q", p.Directory), "CWD "+p.Directory, 250, 200); err != nil {
 			return err
 		}

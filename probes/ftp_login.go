@@ -39,10 +39,10 @@ func (f *ftpTalk) forTLS(doing, command string, code int) error {
 	return err
 }
 
-// logIn sends the name, and the password and the account when the server wants them.
+// logIn sends the name, and the password and the account when the server wants them. 232 is 230 by the certificate of the client (RFC 2228, 5.1).
 func (f *ftpTalk) logIn(who *login, account probe.Secret) error {
 	doing := fmt.Sprintf("logging in as %q", who.username)
-	answer, err := f.verdict(who, doing, "USER "+who.username, 230, 331, 332)
+	answer, err := f.verdict(who, doing, "USER "+who.username, 230, 232, 331, 332)
 	if err == nil && answer.code == 331 {
 		answer, err = f.verdict(who, doing, "PASS "+ftpPassword(who), 230, 202, 332)
 	}

@@ -128,7 +128,7 @@ func (f *ftpTalk) greet() error {
 		return f.unwanted("connecting", answer, 220)
 	}
 	banner, _, _ := strings.Cut(answer.text, "\n")
-	f.r.Set(descFTPBanner, 1, strings.ToValidUTF8(strings.TrimLeft(banner[3:], " -"), "?"))
+	f.r.Set(descFTPBanner, 1, f.shortBanner(strings.TrimLeft(banner[3:], " -")))
 	f.done("greeting")
 	return nil
 }

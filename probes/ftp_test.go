@@ -86,6 +86,7 @@ func TestFTPConversation(t *testing.T) {
 		"no EPSV":          {"tls: none, upload: up", &ftpFake{replies: map[string]string{"EPSV": "500 what?"}}, login + "TYPE A|EPSV|PASV|LIST|" + strings.ReplaceAll(file, "EPSV", "PASV") + "QUIT"},
 		"anonymous":        {"tls: none, username: anonymous", &ftpFake{}, "USER anonymous|PASS skywatch@|" + list + "QUIT"},
 		"name is enough":   {"tls: none, directory: ''", &ftpFake{replies: map[string]string{"USER": "230 hello"}}, "USER watch|QUIT"},
+		"by certificate":   {"tls: none, directory: ''", &ftpFake{replies: map[string]string{"USER": "232 hello"}}, "USER watch|QUIT"},
 		"account":          {"tls: none, directory: '', account: acct", &ftpFake{replies: map[string]string{"PASS": "332 account?", "ACCT": "230 in"}}, login + "ACCT acct|QUIT"},
 		"account at once":  {"tls: none, directory: '', account: acct", &ftpFake{replies: map[string]string{"USER": "332 account?", "ACCT": "202 in"}}, "USER watch|ACCT acct|QUIT"},
 		"password is more": {"tls: none, directory: ''", &ftpFake{replies: map[string]string{"PASS": "202 not needed"}}, login + "QUIT"},
@@ -102,6 +103,29 @@ func TestFTPConversation(t *testing.T) {
 		}
 		if len(test.server.files) > 0 {
 			t.Errorf("%s: %d files are left", name, len(test.server.files))
+		}
+	}
+}
+
+// TestFTPWithoutAnAccount: work that only a login can do is not passed over in silence.
+func TestFTPWithoutAnAccount(t *testing.T) {
+	for _, section := range []string{"directory: /pub", "upload: up", "directory: '', upload: ."} {
+		server := &ftpFake{}
+		res := probeFTP(t, "tls: none, username: '', "+section, server.serve)
+		want := fmt.Sprintf("logging in to %q: no account given, want a username or a credential, to list a directory or to write a file", res.Target)
+		if res.Reason != probe.ReasonConfig || res.Err != want || server.commands() != "" {
+			t.Errorf("%s: %s: %s, commands %s, want config: %s", section, res.Reason, res.Err, server.commands(), want)
+		}
+	}
+}
+
+// TestFTPBanner: what is kept of a greeting is its first line, as far as it is fit for a label.
+func TestFTPBanner(t *testing.T) {
+	long := strings.Repeat("a", maxReplyLine-len("220-"))
+	for greeting, want := range map[string]string{"220-hi\r\nthere\r\n220 ready\r\n": "hi", "220-" + long + "\r\n220 ready\r\n": long[:maxBanner], "220\r\n": ""} {
+		res := probeFTP(t, "tls: none", probetest.Send(greeting))
+		if _, ok := probetest.Value(res.Samples, descFTPBanner.Name, want); !ok {
+			t.Errorf("%.20q: %v, want the banner %.20q", greeting, res.Samples, want)
 		}
 	}
 }

@@ -265,7 +265,7 @@ func TestGRPCFlood(t *testing.T) {
 
 func TestGRPCRefusesAtLoad(t *testing.T) {
 	for section, want := range map[string]string{
-		"{metadata: {a: b}}":                   `module "m": grpc: line 1: found the string b, want a list`,
+		"{metadata: {a: b}}":                   `module "m": grpc: line 1: found the string, want a list`,
 		"{preferred_ip_protocol: x}":           `module "m": line 1: grpc: preferred_ip_protocol: found "x", want ip4 or ip6`,
 		"{tls_config: {ca: x, ca_file: y}}":    `module "m": line 1: grpc: tls_config: both ca and ca_file given, want at most one`,
 		"{tls: true, service: a, nosuch: key}": `module "m": grpc: line 1: unknown field "nosuch"`,

@@ -28,6 +28,9 @@ var (
 	imapDescs = []*probe.Desc{descIMAP, descIMAPBanner, descIMAPCapability, descIMAPMessages, descIMAPFound, descIMAPDeleted}
 )
 
+// imapInbox is the folder that every mailbox has.
+const imapInbox = "INBOX"
+
 // IMAP logs in, opens a folder, and may search and delete in it. Without a login it goes no further than the capabilities.
 type IMAP struct {
 	ServiceConfig `yaml:",inline"`
@@ -38,7 +41,7 @@ type IMAP struct {
 }
 
 func newIMAP(o Options) probe.Prober {
-	return &IMAP{ServiceConfig: newServiceConfig(o, 143, 993), MailboxConfig: defaultMailboxConfig, Auth: authLogin, Folder: "INBOX"}
+	return &IMAP{ServiceConfig: newServiceConfig(o, 143, 993), MailboxConfig: defaultMailboxConfig, Auth: authLogin, Folder: imapInbox}
 }
 
 // Validate checks the module.
@@ -83,7 +86,7 @@ func (p *IMAP) attempt(ctx context.Context, t probe.Target, r *probe.Recorder) e
 		if found, err = p.work(ctx, c, l, r); err != nil {
 			return err
 		}
-	} else if p.Search != "" || p.needsLogin() {
+	} else if p.Search != "" || p.Folder != imapInbox || p.needsLogin() {
 		return probe.Failf(probe.ReasonConfig, "logging in to %q: no account given, want a username or a credential, to look into the mailbox", c.server)
 	}
 	if _, err := c.must("calling "+c.quotedServer(), "NOOP", "an answer", nil); err != nil {

@@ -132,8 +132,10 @@ func TestIMAPWithoutLogin(t *testing.T) {
 	if got := strings.Join(probetest.Names(res.Samples), " "); strings.Contains(got, "messages") {
 		t.Errorf("metrics %s, want none of a folder", got)
 	}
-	dialogueCase{"nobody searches", `{tls: none, search: ALL}`, imapHello, nil, probe.ReasonConfig,
-		`logging in to "SERVER": no account given, want a username or a credential, to look into the mailbox`}.run(t, "imap")
+	for _, section := range []string{`{tls: none, search: ALL}`, `{tls: none, folder: Archive}`, `{tls: none, max_messages: 5}`} {
+		dialogueCase{"nobody looks into the mailbox", section, imapHello, nil, probe.ReasonConfig,
+			`logging in to "SERVER": no account given, want a username or a credential, to look into the mailbox`}.run(t, "imap")
+	}
 }
 
 func TestIMAPInvalid(t *testing.T) {

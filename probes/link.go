@@ -41,6 +41,7 @@ type service struct {
 	plain, secured uint16 // standard ports, without and with TLS from the first byte
 	within         bool   // whether TLS always begins within the protocol, so that tlsImplicit is no other way than tlsStart
 	resume         bool   // whether further connections to the server may go on with the TLS session of the first
+	blank          bool   // whether an account may have no password
 	login          uint16 // instead of plain where a login is wanted; 0 = the same
 }
 
@@ -74,7 +75,13 @@ func (c *ServiceConfig) validate() (err error) {
 	if err := c.TLSConfig.validate(); err != nil {
 		return err
 	}
-	return c.LoginConfig.validate(c.ready.options)
+	if err := c.LoginConfig.validate(c.ready.options, nil); err != nil {
+		return err
+	}
+	if c.Username != "" && c.Account.empty() && !c.ready.blank {
+		return errors.New("username without a secret, want password or password_file")
+	}
+	return nil
 }
 
 // CheckTarget tells why no check can aim at t; nil when one can.
@@ -89,7 +96,7 @@ func (c *ServiceConfig) Logins(t probe.Target) ([]probe.Login, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.logins(c.ready.options, t, joinHostPort(host, port), PrivateKey{})
+	return c.logins(c.ready.options, t, joinHostPort(host, port), nil)
 }
 
 // address takes the target apart; without a port it is the standard one.
@@ -124,7 +131,7 @@ func (c *ServiceConfig) open(ctx context.Context, t probe.Target, desc *probe.De
 	if err != nil {
 		return nil, err
 	}
-	c.hide(c.ready.options, t, PrivateKey{}, r)
+	c.hide(c.ready.options, t, nil, r)
 	l, err := c.ready.dialer.reach(ctx, t, host, port, desc, budget, r)
 	if err != nil {
 		return nil, err
@@ -206,7 +213,7 @@ func (l *link) recordTLS(state tls.ConnectionState) {
 
 // login finds who logs in; nil = nobody.
 func (l *link) login() (*login, error) {
-	return l.config.use(l.config.ready.options, l.target, l.server, PrivateKey{}, l.r)
+	return l.config.use(l.config.ready.options, l.target, l.server, nil, l.r)
 }
 
 // close ends the connection.

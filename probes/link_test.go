@@ -145,7 +145,7 @@ func TestLinkLogsIn(t *testing.T) {
 
 func TestLinkPorts(t *testing.T) {
 	for mode, want := range map[string]string{tlsNone: "mail.example:1", tlsStart: "mail.example:1", tlsImplicit: "mail.example:2"} {
-		m := newLinkModule(t, Options{}, func(c *ServiceConfig) { c.TLS, c.Username = mode, "u" })
+		m := newLinkModule(t, Options{}, func(c *ServiceConfig) { c.TLS, c.Username, c.Password = mode, "u", "p" })
 		logins, err := m.Prober.(Service).Logins(probe.NewTarget("mail.example"))
 		if err != nil || len(logins) != 1 || logins[0].Address != want {
 			t.Errorf("%s: %v (%v), want %s", mode, logins, err, want)
@@ -157,6 +157,7 @@ func TestServiceConfigErrors(t *testing.T) {
 	for want, change := range map[string]func(c *ServiceConfig){
 		`tls: found "maybe", want none, starttls or tls`:                         func(c *ServiceConfig) { c.TLS = "maybe" },
 		`both password and password_file given, want at most one`:                func(c *ServiceConfig) { c.Username, c.Password, c.PasswordFile = "u", "p", "f" },
+		`username without a secret, want password or password_file`:              func(c *ServiceConfig) { c.Username = "u" },
 		`password without username, want both`:                                   func(c *ServiceConfig) { c.Password = "p" },
 		`both credential and an account given, want at most one`:                 func(c *ServiceConfig) { c.Credential, c.Username = "c", "u" },
 		`credential: "c" is not configured, want it under credentials`:           func(c *ServiceConfig) { c.Credential = "c" },
@@ -172,6 +173,49 @@ func TestServiceConfigErrors(t *testing.T) {
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("(-want +got)\n%s", diff)
+		}
+	}
+}
+
+// TestEmptyPasswordFile: nothing is sent to the server, which would count it.
+func TestEmptyPasswordFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(file, []byte("\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	m := newLinkModule(t, Options{}, func(c *ServiceConfig) { c.TLS, c.Username, c.PasswordFile = tlsNone, "nora", file })
+	server := probetest.Serve(t, probetest.Send("hello\r\n"), wantEnd)
+	res := probe.Run(t.Context(), probe.Check{Module: m, Target: probe.NewTarget(server.Addr), Timeout: long}, probe.Env{})
+	if want := "reading password_file: it is empty, want a secret"; res.Reason != probe.ReasonConfig || res.Err != want || len(res.Logins) > 0 {
+		t.Errorf("%s: %s, %v, want %s", res.Reason, res.Err, res.Logins, want)
+	}
+}
+
+// TestKeysAreNoPasswords: a private key of SSH goes to nobody in place of a password that is not there, whoever picks it.
+func TestKeysAreNoPasswords(t *testing.T) {
+	o := Options{Credentials: Credentials{
+		{Name: "key", Account: Account{Username: "nora"}, PrivateKey: PrivateKey{PrivateKey: "canary"}},
+		{Name: "nobody", Account: Account{Password: "canary"}},
+	}}
+	for credential, want := range map[string]string{"key": `"key" has no password, want one`, "nobody": `"nobody" has no username, want one`} {
+		for _, name := range Names() {
+			if _, ok := registered[name].factory(o).(Service); !ok || name == "http" || name == "ssh" && credential == "key" {
+				continue // http's openstack has tests of its own
+			}
+			var more string
+			if needed[name] != "" {
+				more = ", " + needed[name]
+			}
+			_, err := buildModules(t, o, "modules: {m: {prober: "+name+", "+name+": {credential: "+credential+more+"}}}")
+			if err == nil || !strings.HasSuffix(err.Error(), ": credential: "+want) {
+				t.Errorf("%s with %s: %v, want %s", name, credential, err, want)
+			}
+			target := probe.NewTarget("localhost:1")
+			target.Credential = credential
+			logins, err := testModule(t, o, name, "{username: u, password: p"+more+"}").Prober.(Service).Logins(target)
+			if err == nil || err.Error() != "logging in: credential "+want {
+				t.Errorf("%s with %s picked: %v (%v), want %s", name, credential, logins, err, want)
+			}
 		}
 	}
 }

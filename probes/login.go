@@ -31,8 +31,8 @@ type login struct {
 	key, passphrase probe.Secret // of SSH
 }
 
-// validate checks the keys. It is for use in Validate.
-func (c *LoginConfig) validate(o Options) error {
+// validate checks the keys. own is the prober's own private key; nil = it has no use for one. It is for use in Validate.
+func (c *LoginConfig) validate(o Options, own *PrivateKey) error {
 	if err := c.Account.validate(); err != nil {
 		return err
 	}
@@ -45,10 +45,25 @@ func (c *LoginConfig) validate(o Options) error {
 	if c.Username != "" || !c.Account.empty() {
 		return errors.New("both credential and an account given, want at most one")
 	}
-	if o.Credentials.Find(c.Credential) == nil {
-		return fmt.Errorf("credential: %q is not configured, want it under credentials", c.Credential)
+	if _, err := picked(o, c.Credential, own != nil); err != nil {
+		return fmt.Errorf("credential: %w", err)
 	}
 	return nil
+}
+
+// picked finds a named credential that has what a login needs. A private key is of use to those who take keys alone: to others it would go
+// as the password.
+func picked(o Options, name string, keys bool) (*Credential, error) {
+	credential := o.Credentials.Find(name)
+	switch {
+	case credential == nil:
+		return nil, fmt.Errorf("%q is not configured, want it under credentials", name)
+	case credential.Username == "":
+		return nil, fmt.Errorf("%q has no username, want one", name)
+	case !keys && credential.Account.empty():
+		return nil, fmt.Errorf("%q has no password, want one", name)
+	}
+	return credential, nil
 }
 
 // wanted tells whether a probe of t logs in.
@@ -57,8 +72,8 @@ func (c *LoginConfig) wanted(t probe.Target) bool {
 }
 
 // resolve finds who logs in at an address (host:port as asked for): the credential that the target picks, else that of the module, else its
-// account. nil = nobody does. The caller hides the secrets, see use.
-func (c *LoginConfig) resolve(o Options, t probe.Target, address string, own PrivateKey) (*login, error) {
+// account. nil = nobody does. own is as in validate. The caller hides the secrets, see use.
+func (c *LoginConfig) resolve(o Options, t probe.Target, address string, own *PrivateKey) (*login, error) {
 	if !c.wanted(t) {
 		return nil, nil
 	}
@@ -67,16 +82,22 @@ func (c *LoginConfig) resolve(o Options, t probe.Target, address string, own Pri
 		name = t.Credential
 	}
 	if name != "" {
-		credential := o.Credentials.Find(name)
-		if credential == nil {
-			return nil, probe.Failf(probe.ReasonConfig, "logging in with credential %q: not configured, want it under credentials", name)
+		credential, err := picked(o, name, own != nil)
+		if err != nil {
+			return nil, probe.Failf(probe.ReasonConfig, "logging in: credential %w", err)
 		}
-		account, key = credential.Account, credential.PrivateKey
+		account = credential.Account
+		if own != nil {
+			key = &credential.PrivateKey
+		}
 	}
 	l := &login{Login: probe.Login{Credential: name, Username: account.Username, Address: address}, username: account.Username}
 	var err error
 	if l.Secret, err = account.password(o); err != nil {
 		return l, err
+	}
+	if key == nil {
+		return l, nil
 	}
 	l.key, l.passphrase, err = key.key(o)
 	if l.Secret == "" {
@@ -87,7 +108,7 @@ func (c *LoginConfig) resolve(o Options, t probe.Target, address string, own Pri
 
 // use is resolve for a probe under way, right before it sends the secrets: they are hidden in everything it records. Where too many logins
 // were refused it waits, or fails.
-func (c *LoginConfig) use(o Options, t probe.Target, address string, own PrivateKey, r *probe.Recorder) (*login, error) {
+func (c *LoginConfig) use(o Options, t probe.Target, address string, own *PrivateKey, r *probe.Recorder) (*login, error) {
 	l, err := c.hidden(o, t, address, own, r)
 	if err != nil || l == nil {
 		return nil, err
@@ -99,7 +120,7 @@ func (c *LoginConfig) use(o Options, t probe.Target, address string, own Private
 }
 
 // hidden is use for a probe that has yet to connect. It asks Recorder.Entering itself before it sends the secrets.
-func (c *LoginConfig) hidden(o Options, t probe.Target, address string, own PrivateKey, r *probe.Recorder) (*login, error) {
+func (c *LoginConfig) hidden(o Options, t probe.Target, address string, own *PrivateKey, r *probe.Recorder) (*login, error) {
 	l, err := c.resolve(o, t, address, own)
 	if err != nil || l == nil {
 		return nil, err
@@ -110,14 +131,14 @@ func (c *LoginConfig) hidden(o Options, t probe.Target, address string, own Priv
 
 // hide masks the secrets from the first word of the server on: it may know them from an earlier probe, and say them before they are sent. One that
 // cannot be read is left to use.
-func (c *LoginConfig) hide(o Options, t probe.Target, own PrivateKey, r *probe.Recorder) {
+func (c *LoginConfig) hide(o Options, t probe.Target, own *PrivateKey, r *probe.Recorder) {
 	if l, err := c.resolve(o, t, "", own); err == nil && l != nil {
 		r.Hide(l.Secret, l.key, l.passphrase)
 	}
 }
 
 // logins is what Service.Logins gives for one server.
-func (c *LoginConfig) logins(o Options, t probe.Target, address string, own PrivateKey) ([]probe.Login, error) {
+func (c *LoginConfig) logins(o Options, t probe.Target, address string, own *PrivateKey) ([]probe.Login, error) {
 	l, err := c.resolve(o, t, address, own)
 	if l == nil {
 		return nil, err

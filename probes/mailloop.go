@@ -31,8 +31,9 @@ var (
 		Help: "How long the newest message that this probe found took to get to each server on its way, in seconds."}
 	descLoopJunk   = &probe.Desc{Name: "probe_mailloop_in_junk", Help: "Whether the newest message that this probe found was in the folder for junk."}
 	descLoopStatus = newSMTPDescs("mailloop", "").status
+	descLoopBanner = bannerDesc("mailloop")
 
-	loopDescs = []*probe.Desc{descLoop, descLoopOutstanding, descLoopOldest, descLoopMessages, descLoopDelivery, descLoopHop, descLoopJunk, descLoopStatus}
+	loopDescs = []*probe.Desc{descLoop, descLoopBanner, descLoopOutstanding, descLoopOldest, descLoopMessages, descLoopDelivery, descLoopHop, descLoopJunk, descLoopStatus}
 )
 
 // Mailloop sends a message and looks for it in the mailbox where it must arrive. What does not arrive while a probe lasts is looked for by

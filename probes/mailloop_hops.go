@@ -6,6 +6,7 @@
 package probes
 
 import (
+	"fmt"
 	"net/mail"
 	"slices"
 	"strings"
@@ -35,14 +36,50 @@ func readHops(sent time.Time, received []string) (hops []loopHop) {
 	return hops
 }
 
-// receivedAt gives the time of a Received field: what follows the last semicolon.
+// zones are the names of zones that say what time it is (RFC 5322, 4.3). Any other may mean several.
+var zones = map[string]string{"UT": "+0000", "UTC": "+0000", "GMT": "+0000", "Z": "+0000", "EST": "-0500", "EDT": "-0400", "CST": "-0600", "CDT": "-0500",
+	"MST": "-0700", "MDT": "-0600", "PST": "-0800", "PDT": "-0700"}
+
+// receivedAt gives the time of a Received field: what follows the last semicolon. mail.ParseDate takes every zone that it does not know for UTC.
 func receivedAt(field string) (time.Time, error) {
-	return mail.ParseDate(strings.TrimSpace(field[strings.LastIndexByte(field, ';')+1:]))
+	field = withoutComments(field)
+	date := strings.TrimSpace(field[strings.LastIndexByte(field, ';')+1:])
+	i := strings.LastIndexByte(date, ' ') + 1
+	if zone := date[i:]; !strings.HasPrefix(zone, "+") && !strings.HasPrefix(zone, "-") {
+		offset, ok := zones[strings.ToUpper(zone)]
+		if !ok {
+			return time.Time{}, fmt.Errorf("found zone %q, want an offset", zone)
+		}
+		date = date[:i] + offset
+	}
+	return mail.ParseDate(date)
+}
+
+// withoutComments leaves out what is in parentheses (RFC 5322, 3.2.2): a comment may have words and semicolons of its own. One without an end is none.
+func withoutComments(field string) string {
+	var out strings.Builder
+	depth := 0
+	for i := 0; i < len(field); i++ {
+		switch c := field[i]; {
+		case c == '(':
+			depth++
+		case c == ')' && depth > 0:
+			depth--
+		case c == '\\' && depth > 0:
+			i++
+		case depth == 0:
+			out.WriteByte(c)
+		}
+	}
+	if depth > 0 {
+		return field
+	}
+	return out.String()
 }
 
 // receivedBy gives the server that wrote a Received field.
 func receivedBy(field string) string {
-	words := strings.Fields(field)
+	words := strings.Fields(withoutComments(field))
 	i := slices.Index(words, "by")
 	if i < 0 || i+1 == len(words) {
 		return ""

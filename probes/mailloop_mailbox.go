@@ -201,6 +201,7 @@ func (b *imapBox) remove(ctx context.Context, messages []loopMessage) (removed [
 }
 
 func (b *imapBox) close() {
+	b.client.done("fetch") // or logout would seem to have taken so long
 	if err := b.client.logout(); err != nil {
 		b.client.r.Log.Debug("LOGOUT is not answered", "err", err)
 	}
@@ -280,6 +281,7 @@ func (b *pop3Box) finish() error {
 		return nil
 	}
 	defer client.close()
+	client.done("fetch") // as in imapBox.close
 	return client.quit()
 }
 

@@ -56,8 +56,8 @@ func (p *Mailloop) begin(t probe.Target, r *probe.Recorder) (*loopRun, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.SMTPConfig.hide(p.ready.options, t, PrivateKey{}, r)
-	p.Mailbox.hide(p.ready.options, probe.Target{}, PrivateKey{}, r) // the server that takes the mail may be the same
+	p.SMTPConfig.hide(p.ready.options, t, nil, r)
+	p.Mailbox.hide(p.ready.options, probe.Target{}, nil, r) // the server that takes the mail may be the same
 	signer, err := mailSignerOf(r)
 	if err != nil {
 		return nil, err
@@ -134,7 +134,7 @@ func (run *loopRun) resume(token loopToken) error {
 
 // transmit speaks to the mail server.
 func (run *loopRun) transmit(ctx context.Context, token loopToken) error {
-	c, err := run.p.SMTPConfig.begin(ctx, run.target, smtpDescs{phases: descLoop, status: descLoopStatus}, run.r)
+	c, err := run.p.SMTPConfig.begin(ctx, run.target, smtpDescs{phases: descLoop, banner: descLoopBanner, status: descLoopStatus}, run.r)
 	if err != nil {
 		return err
 	}

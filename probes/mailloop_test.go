@@ -55,7 +55,7 @@ var _ = enroll("mailloop", subject{
 		return probetest.Serve(t, p.smtp()).Addr
 	},
 	presence: map[situation]string{
-		healthy: loopMetrics + " probe_mailloop_delivery_duration_seconds probe_mailloop_hop_duration_seconds probe_mailloop_in_junk probe_mailloop_status_info",
+		healthy: loopMetrics + " probe_mailloop_delivery_duration_seconds probe_mailloop_hop_duration_seconds probe_mailloop_in_junk probe_mailloop_status_info probe_mailloop_banner_info",
 		refused: loopMetrics, unsolved: strings.Replace(loopMetrics, " probe_mailloop_duration_seconds", "", 1), silent: loopMetrics, early: loopMetrics,
 	},
 	echo: func(text string) []probetest.Step {
@@ -121,6 +121,11 @@ func TestMailloopDelivers(t *testing.T) {
 		res := l.want("second", 1, probe.ReasonNone, "sent 2, arrived 2, outstanding 0")
 		if inbox, _ := l.left(); inbox != 0 {
 			t.Errorf("%s: %d messages left, want none", protocol, inbox)
+		}
+		trace := res.Trace.String()
+		login, fetch, logout := strings.LastIndex(trace, "phase=auth"), strings.LastIndex(trace, "phase=fetch"), strings.LastIndex(trace, "phase=logout")
+		if fetch < login || logout < fetch {
+			t.Errorf("%s: want the times of login, fetching and logout told apart:\n%s", protocol, trace)
 		}
 		for i, by := range []string{"mx1.test", "mx2.test"} {
 			if took, ok := probetest.Value(res.Samples, "probe_mailloop_hop_duration_seconds", fmt.Sprint(i+1), by); !ok || took < 0 || took > long.Seconds() {

@@ -49,7 +49,7 @@ type MySQL struct {
 
 func newMySQL(o Options) probe.Prober {
 	p := &MySQL{ServiceConfig: newServiceConfig(o, 3306, 3306), Mode: mysqlTransaction}
-	p.ready.within = true
+	p.ready.within, p.ready.blank = true, true // MySQL has accounts without password
 	return p
 }
 

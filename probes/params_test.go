@@ -193,7 +193,7 @@ func TestParamsRefusedAtLoad(t *testing.T) {
 			}
 		})
 	}
-	if _, err := gauges(t, "modules: {m: {prober: gauge, params: word}}"); err == nil || err.Error() != `module "m": params: line 1: found the string word, want a list` {
+	if _, err := gauges(t, "modules: {m: {prober: gauge, params: word}}"); err == nil || err.Error() != `module "m": params: line 1: found the string, want a list` {
 		t.Errorf("%v, want a list", err)
 	}
 }

@@ -6,10 +6,13 @@ package probes
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"regexp"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"skywatch/internal/probe"
 )
 
 // section is a part of the configuration that is decoded later, when the type it belongs into is known. It keeps the decoder's own
@@ -77,7 +80,10 @@ var (
 
 // readable turns the decoder's findings into product text, on one line and without the names of Go types and the passwords of URLs.
 func readable(err error) error {
-	types := new(yaml.TypeError)
+	types, address := new(yaml.TypeError), new(url.Error)
+	if errors.As(err, &address) {
+		return readableURL(address)
+	}
 	if !errors.As(err, &types) {
 		if err != nil && urlUserinfo.MatchString(err.Error()) {
 			return errors.New(urlUserinfo.ReplaceAllString(err.Error(), "://<secret>@"))
@@ -93,16 +99,32 @@ func readable(err error) error {
 	return errors.New(strings.Join(said, "; "))
 }
 
+// readableURL is readable for a URL that cannot be read. What is said of it may be a piece of its password.
+func readableURL(err *url.Error) error {
+	shown := probe.NewTarget(err.URL)
+	if shown.Secrets() == nil {
+		return err
+	}
+	if _, err := url.Parse(shown.String()); err != nil {
+		return err
+	}
+	return fmt.Errorf("%q: user name or password has / ? # @ or a space in it, want those percent-encoded", shown)
+}
+
+// sayWrongType says what was found in place of what. A text in place of a mapping, or of a list of texts, may be a secret, as in
+// basic_auth: nora:password.
 func sayWrongType(text string) string {
 	found := wrongType.FindStringSubmatch(text)
 	what := found[1]
 	if name := tagNames[what]; name != "" {
 		what = name
 	}
-	if found[2] != "" {
+	wanted := wantedKind(found[3])
+	hidden := found[1] == "str" && (wanted == "mapping" || strings.HasSuffix(found[3], "string") || strings.HasSuffix(found[3], "Secret"))
+	if found[2] != "" && !hidden {
 		what += " " + strings.Trim(found[2], "` ")
 	}
-	return "found the " + what + ", want a " + wantedKind(found[3])
+	return "found the " + what + ", want a " + wanted
 }
 
 // wantedKind names the YAML form of a Go type as the decoder prints it.

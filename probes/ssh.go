@@ -75,7 +75,7 @@ func (p *SSH) Validate() (err error) {
 }
 
 func (p *SSH) validateLogin() error {
-	if err := p.LoginConfig.validate(p.options); err != nil {
+	if err := p.LoginConfig.validate(p.options, &p.PrivateKey); err != nil {
 		return err
 	}
 	if err := p.PrivateKey.validate(); err != nil {
@@ -118,7 +118,7 @@ func (p *SSH) Logins(t probe.Target) ([]probe.Login, error) {
 	if err != nil {
 		return nil, err
 	}
-	return p.logins(p.options, t, joinHostPort(host, port), p.PrivateKey)
+	return p.logins(p.options, t, joinHostPort(host, port), &p.PrivateKey)
 }
 
 // Probe succeeds when the host key is the right one, and the login and the command that are configured do as they should.
@@ -160,7 +160,7 @@ func (p *SSH) attempt(ctx context.Context, t probe.Target, r *probe.Recorder) er
 // prepare finds out who logs in.
 func (c *sshClient) prepare(t probe.Target, r *probe.Recorder) (err error) {
 	p := c.prober
-	if c.who, err = p.hidden(p.options, t, c.address, p.PrivateKey, r); err != nil {
+	if c.who, err = p.hidden(p.options, t, c.address, &p.PrivateKey, r); err != nil {
 		return err
 	}
 	if c.who == nil {

@@ -50,7 +50,11 @@ func TestSSHHostKeys(t *testing.T) {
 		"other type":       {[]ssh.Signer{first}, line("ADDR", ecdsa), "", "changed", probe.ReasonTLS, `the key has changed, found ssh-ed25519 ` + pin(first) + ", want ecdsa-sha2-nistp256 " + pin(ecdsa)},
 		"revoked":          {[]ssh.Signer{first}, line("ADDR", first) + "\n@revoked * " + strings.SplitN(line("ADDR", first), " ", 2)[1], "", "revoked", probe.ReasonTLS, `is revoked by line 2 of "FILE", want another key`},
 		"good certificate": {[]ssh.Signer{sshCertificate(t, first, third, "127.0.0.1")}, "@cert-authority ADDRLINE " + strings.SplitN(line("ADDR", third), " ", 2)[1], "", "", probe.ReasonNone, ""},
-		"wrong host":       {[]ssh.Signer{sshCertificate(t, first, third, "b.example")}, "@cert-authority ADDRLINE " + strings.SplitN(line("ADDR", third), " ", 2)[1], "", "invalid", probe.ReasonTLS, `"b.example"`},
+		"revoked authority": {[]ssh.Signer{sshCertificate(t, first, third, "127.0.0.1")}, "@cert-authority ADDRLINE " + strings.SplitN(line("ADDR", third), " ", 2)[1] +
+			"\n@revoked * " + strings.SplitN(line("ADDR", third), " ", 2)[1], "", "revoked", probe.ReasonTLS, `certificate serial 0 revoked, want one that "FILE" vouches for`},
+		"revoked key of a certificate": {[]ssh.Signer{sshCertificate(t, first, third, "127.0.0.1")}, "@cert-authority ADDRLINE " + strings.SplitN(line("ADDR", third), " ", 2)[1] +
+			"\n@revoked * " + strings.SplitN(line("ADDR", first), " ", 2)[1], "", "revoked", probe.ReasonTLS, `certificate serial 0 revoked, want one that "FILE" vouches for`},
+		"wrong host": {[]ssh.Signer{sshCertificate(t, first, third, "b.example")}, "@cert-authority ADDRLINE " + strings.SplitN(line("ADDR", third), " ", 2)[1], "", "invalid", probe.ReasonTLS, `"b.example"`},
 	} {
 		server := newSSHServer(t, nil, test.keys...)
 		_, port, _ := net.SplitHostPort(server.addr)

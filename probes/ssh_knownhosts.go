@@ -78,7 +78,11 @@ func (k *knownHost) check(server string, remote net.Addr, key ssh.PublicKey) (re
 		return "revoked", probe.Failf(probe.ReasonTLS, "checking the host key of %q: %s is revoked by line %d of %q, want another key",
 			server, showKey(key), revoked.Revoked.Line, k.file)
 	case !errors.As(err, &mismatch):
-		return "invalid", probe.Failf(probe.ReasonTLS, "checking the host key of %q: %s: %s, want one that %q vouches for",
+		why := "invalid"
+		if strings.HasSuffix(err.Error(), " revoked") { // a certificate of a revoked key, or by a revoked authority
+			why = "revoked"
+		}
+		return why, probe.Failf(probe.ReasonTLS, "checking the host key of %q: %s: %s, want one that %q vouches for",
 			server, showKey(key), strings.TrimPrefix(err.Error(), "ssh: "), k.file)
 	case len(k.keys) == 0:
 		return "unknown", probe.Failf(probe.ReasonTLS, "checking the host key of %q: unknown key %s, want it in %q for %s",

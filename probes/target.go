@@ -45,6 +45,9 @@ func splitOptionalPort(ctx context.Context, t probe.Target, text string, standar
 			host = strings.TrimSuffix(inner, "]")
 		}
 	}
+	if strings.Contains(text, "@") { // as ssh has it; what is shown of the target is without
+		return host, 0, probe.Failf(probe.ReasonConfig, "reading target %q: a user before the host, want host or host:port", t)
+	}
 	if _, err := netip.ParseAddr(host); err != nil && (host == "" || strings.ContainsAny(host, ":/@[] ")) {
 		return host, 0, probe.Failf(probe.ReasonConfig, "reading target %q: no host name or address, want host or host:port", t)
 	}

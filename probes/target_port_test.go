@@ -24,6 +24,9 @@ func TestSplitOptionalPort(t *testing.T) {
 		"":                 fmt.Sprintf(noHost, ""),
 		":53":              fmt.Sprintf(noHost, ":53"),
 		"udp://h":          `reading target "udp://h": unknown port "//h", want host:port`,
+		"nora@h":           `reading target "h": a user before the host, want host or host:port`,
+		"nora@h:53":        `reading target "h:53": a user before the host, want host or host:port`,
+		"nora:canary@h":    `reading target "h": a user before the host, want host or host:port`,
 		"a:b:c":            fmt.Sprintf(noHost, "a:b:c"),
 		"h:nosuchport":     `reading target "h:nosuchport": unknown port "nosuchport", want host:port`,
 	} {

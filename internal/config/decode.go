@@ -22,7 +22,7 @@ func decode(data []byte) (document, *yaml.Node, error) {
 	case errors.Is(err, io.EOF), err == nil && root.Content[0].Tag == nullTag:
 		return doc, nil, errors.New("empty, want at least one section such as modules")
 	case err != nil:
-		return doc, nil, say(err, nil)
+		return doc, nil, cmp.Or(anchorless(err, data), say(err, nil))
 	}
 	root = root.Content[0]
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
@@ -35,6 +35,17 @@ func decode(data []byte) (document, *yaml.Node, error) {
 		}
 	}
 	return doc, root, cmp.Or(say(err, root), hollow(root))
+}
+
+// anchorless says where an alias has no anchor, in place of the decoder, which shows its name. That is a password where one begins with *;
+// nil for other errors.
+func anchorless(err error, data []byte) error {
+	found := noAnchor.FindStringSubmatch(err.Error())
+	if found == nil {
+		return nil
+	}
+	before, _, _ := bytes.Cut(data, []byte("*"+found[1]))
+	return fmt.Errorf("line %d: an alias of an anchor that is not there, want quotes around a text that begins with *", bytes.Count(before, []byte("\n"))+1)
 }
 
 // nullTag is that of a value that is not there.

@@ -5,6 +5,7 @@ package config
 
 // invalid are the messages of testdata/invalid-*.yml, without the beginning that all have. {probers} stands for those of the build.
 var invalid = map[string]string{
+	"alias":               `line 4: an alias of an anchor that is not there, want quotes around a text that begins with *`,
 	"attempts-text":       "line 3: found the text `many`, want a whole number",
 	"attempts-zero":       `line 3: check "a": attempts: 0, want 1 to 100`,
 	"checks-mapping":      `line 2: found a mapping, want a list`,

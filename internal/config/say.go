@@ -18,6 +18,7 @@ import (
 var (
 	unknownField = regexp.MustCompile(`^(line \d+): field (.*) not found in type \S+$`)
 	givenTwice   = regexp.MustCompile(`^(line \d+): mapping key (".*") already defined at line (\d+)$`)
+	noAnchor     = regexp.MustCompile(`^yaml: unknown anchor '(?s:(.*))' referenced$`)
 	wrongType    = regexp.MustCompile("^(line \\d+): cannot unmarshal !!(\\w+)( `.*`)? into (\\S+)$")
 )
 
