@@ -26,7 +26,7 @@ build       := $(GO) build -trimpath -ldflags='$(ldflags)'
 
 # Real servers need root; the tests are built as the calling user and run by sudo.
 as_root     := $(if $(filter-out 0,$(shell id -u)),-exec "sudo SKYWATCH_BIN=$(CURDIR)/$(BIN) CI=$(CI)")
-real        := SKYWATCH_BIN=$(CURDIR)/$(BIN) $(GO) test -tags=real -count=1 $(as_root)
+real        := SKYWATCH_BIN=$(CURDIR)/$(BIN) $(GO) test -tags=real -count=1 -timeout=30m $(as_root)
 
 .PHONY: run test check bench bench-compare golden build fmt lint generated unit race real crash fuzz soak cross slim clean help setup
 
@@ -60,7 +60,7 @@ setup: ## the Debian packages that make test needs
 
 unit: race
 race: ## unit tests under the race detector
-	CGO_ENABLED=1 $(GO) test -race -shuffle=on ./...
+	CGO_ENABLED=1 $(GO) test -race -shuffle=on -timeout=30m ./...
 
 real: build ## mail and store against real servers; needs root or sudo
 	$(real) -v -skip '^TestKill' ./test/real
@@ -82,7 +82,7 @@ fuzz: ## every fuzz target for a short while; FUZZTIME=5m for longer
 	@./test/fuzz.sh $(FUZZTIME)
 
 soak: build ## the long forms, before a release
-	CGO_ENABLED=1 $(GO) test -race -shuffle=on -count=10 ./...
+	CGO_ENABLED=1 $(GO) test -race -shuffle=on -count=10 -timeout=2h ./...
 	$(GO) test -count=1 -v -run PowerCut ./history -powercut.images=10000
 	SKYWATCH_KILLS=200 $(real) -v -timeout=60m -run '^TestKill' ./test/real
 	@./test/fuzz.sh 5m

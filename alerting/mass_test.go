@@ -186,7 +186,9 @@ func TestMassOutageOnTheRealStore(t *testing.T) {
 	running.Go(func() { a.Run(ctx) })
 	w.alerter = a
 	w.allDown()
-	a.ledger.drain(t.Context())
+	for a.ledger.writable() { // a busy machine may refuse what it has no second for, to be tried again in smaller parts
+		a.ledger.drain(t.Context())
+	}
 	for _, c := range w.checks {
 		if ts, err := store.Transitions(t.Context(), c.Name, 10); err != nil || len(ts) != 1 {
 			t.Errorf("%s has %d transitions, %v, want 1", c.Name, len(ts), err)

@@ -31,7 +31,7 @@ func TestCountersCountEverythingOnce(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		clock, d := newTestClock(), newDisk(t)
 		o := testOptions(t, clock)
-		s := newStore(o, d.engine())
+		s := newPatient(o, d.engine())
 		s.geo.slots = rapid.Int64Range(2, 50).Draw(rt, "slots")
 		slots := s.geo.slots
 		must(t, s.Open(t.Context()))
@@ -43,7 +43,7 @@ func TestCountersCountEverythingOnce(t *testing.T) {
 				must(t, s.flush(t.Context()))
 			case 1:
 				must(t, s.Close())
-				s = newStore(o, d.engine())
+				s = newPatient(o, d.engine())
 				s.geo.slots = slots
 				must(t, s.Open(t.Context()))
 			case 2:

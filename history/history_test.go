@@ -59,10 +59,16 @@ func testOptions(t testing.TB, clock *testClock) Options {
 // openStore opens a store that the test closes at its end.
 func openStore(t testing.TB, o Options) *Store { return openOn(t, o, newEngine()) }
 
+// newPatient makes a store that waits for the disk, whatever else the machine does.
+func newPatient(o Options, eng engine) *Store {
+	s := newStore(o, eng)
+	s.patience = time.Minute
+	return s
+}
+
 func openOn(t testing.TB, o Options, eng engine) *Store {
 	t.Helper()
-	s := newStore(o, eng)
-	s.patience = time.Minute // whatever else the machine does
+	s := newPatient(o, eng)
 	if err := s.Open(t.Context()); err != nil {
 		t.Fatal(err)
 	}

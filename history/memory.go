@@ -23,7 +23,7 @@ type memory struct {
 }
 
 func (m *memory) Get(key string) (value []byte, ok bool) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), m.store.patience)
 	defer cancel()
 	err := m.store.consult(ctx, "reading the memory of a check from history", func(q querier) error {
 		return q.QueryRow("SELECT value FROM memory WHERE name = ? AND target = ? AND key = ?", m.check, m.target, key).Scan(&value)

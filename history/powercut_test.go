@@ -190,7 +190,7 @@ func checkImage(t *testing.T, o Options, files map[string][]byte, p promise) err
 	d := newDisk(t)
 	d.files = files
 	o.Config.Path = filepath.Join(filepath.Dir(o.Config.Path), "skywatch.db")
-	s := newStore(o, d.engine())
+	s := newPatient(o, d.engine())
 	defer s.Close()
 	if err := s.Open(background); err != nil {
 		return err

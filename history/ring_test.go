@@ -64,7 +64,7 @@ func TestRingKeepsTheNewest(t *testing.T) {
 		stored := int64(0)
 		kept := int64(0) // at most so many of them
 		for range rapid.IntRange(1, 6).Draw(rt, "rounds") {
-			s := newStore(o, d.engine())
+			s := newPatient(o, d.engine())
 			slots := rapid.Int64Range(1, 40).Draw(rt, "slots")
 			s.geo.slots = slots
 			if err := s.Open(t.Context()); err != nil {
@@ -102,7 +102,7 @@ func TestResizeGoesOnAfterACrash(t *testing.T) {
 	clock := newTestClock()
 	d := newDisk(t)
 	o := testOptions(t, clock)
-	s := newStore(o, d.engine())
+	s := newPatient(o, d.engine())
 	s.geo.slots = 1000
 	must(t, s.Open(t.Context()))
 	for range 1500 {
@@ -111,7 +111,7 @@ func TestResizeGoesOnAfterACrash(t *testing.T) {
 	flushNow(t, s)
 	must(t, s.Close())
 
-	s = newStore(o, d.engine())
+	s = newPatient(o, d.engine())
 	s.geo.slots, s.geo.txn = 800, 20 // small chunks
 	commits := 0
 	s.eng.commits = func() {
@@ -125,7 +125,7 @@ func TestResizeGoesOnAfterACrash(t *testing.T) {
 	s.Close()
 	d.setFailing(nil)
 
-	s = newStore(o, d.engine())
+	s = newPatient(o, d.engine())
 	s.geo.slots = 700
 	must(t, s.Open(t.Context()))
 	defer s.Close()

@@ -92,10 +92,11 @@ func TestResolveFact(t *testing.T) {
 
 func TestResolveTimeout(t *testing.T) {
 	d, _ := defaultIPConfig.dialer(Options{Resolver: hungResolver{}})
-	res := runFunc(t, func(ctx context.Context, r *probe.Recorder) error {
+	m := &probe.Module{Name: "m", Kind: "func", Prober: funcProber(func(ctx context.Context, r *probe.Recorder) error {
 		_, err := d.resolve(ctx, "slow", r)
 		return err
-	})
+	})}
+	res := runProbe(t, t.Context(), m, "target", short)
 	want := `resolving "slow": no answer in time, want an address: context deadline exceeded`
 	if res.Reason != probe.ReasonTimeout || res.Err != want {
 		t.Errorf("%s: %s, want %s", res.Reason, res.Err, want)

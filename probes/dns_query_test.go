@@ -8,7 +8,6 @@ package probes
 import (
 	"bytes"
 	"fmt"
-	"net"
 	"strings"
 	"testing"
 
@@ -154,12 +153,7 @@ func TestDNSFlood(t *testing.T) {
 }
 
 func TestDNSRefusedOverUDP(t *testing.T) {
-	conn, err := net.ListenPacket("udp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := conn.LocalAddr().String()
-	conn.Close()
+	server := refusedDatagrams(t)
 	got := outcome(askDNS(t, Options{}, "{query_name: example.com}", server))
 	if want := fmt.Sprintf("connect: querying %q for example.com. IN ANY: connection refused, want a response", server); got != want {
 		t.Errorf("outcome %q, want %q", got, want)

@@ -163,14 +163,7 @@ func TestHTTP3Verification(t *testing.T) {
 }
 
 func TestHTTP3Targets(t *testing.T) {
-	refused := "https://" + func() string {
-		socket, err := net.ListenPacket("udp", loopback4)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer socket.Close()
-		return socket.LocalAddr().String()
-	}()
+	refused := "https://" + refusedDatagrams(t)
 	res := fetch(t, httpModule(t, http3Keys, Options{}), refused)
 	wantOutcome(t, res, probe.ReasonConnect, `fetching "%s": QUIC connection: connection refused, want one`, refused)
 	wantSeries(t, res, map[string]string{"http_duration_seconds{connect}": "0", "http_duration_seconds{tls}": "0", "http_status_code": "0"})
@@ -209,7 +202,7 @@ func TestHTTP3Conformance(t *testing.T) {
 	})
 	leakFree(t, "no response", func(t *testing.T) {
 		server, keys := quicGood(t, map[string]http.HandlerFunc{"/": wait})
-		res := runProbe(t, t.Context(), httpModule(t, keys, Options{}), server, short)
+		res := runProbe(t, t.Context(), httpModule(t, keys, Options{}), server, 3*short)
 		wantOutcome(t, res, probe.ReasonTimeout, `fetching "%s": no response in time, want a response`, server)
 		wantSeries(t, res, map[string]string{"http_duration_seconds{tls}": "T", "http_duration_seconds{processing}": "0"})
 	})
@@ -220,7 +213,7 @@ func TestHTTP3Conformance(t *testing.T) {
 			http.NewResponseController(w).Flush()
 			wait(w, r)
 		}})
-		res := runProbe(t, t.Context(), httpModule(t, keys, Options{}), server, short)
+		res := runProbe(t, t.Context(), httpModule(t, keys, Options{}), server, 3*short)
 		wantOutcome(t, res, probe.ReasonTimeout, `fetching "%s": reading the body: no end of it in time after 4 bytes, want all of it`, server)
 	})
 	leakFree(t, cancelled, func(t *testing.T) {

@@ -106,7 +106,7 @@ func (k *fakeKeystone) keys() string {
 // remember is fetch with a cache that outlives the probe.
 func remember(t testing.TB, m *probe.Module, target probe.Target, cache probe.Store) probe.Result {
 	t.Helper()
-	return probe.Run(t.Context(), probe.Check{Module: m, Target: target, Timeout: 10 * time.Second}, probe.Env{Cache: cache})
+	return probe.Run(t.Context(), probe.Check{Module: m, Target: target, Timeout: long}, probe.Env{Cache: cache})
 }
 
 // TestKeystoneRequests sends what the API wants of each kind of login, and nothing else.

@@ -18,7 +18,6 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
 	"skywatch/internal/probe"
 	"skywatch/internal/probetest"
@@ -88,7 +87,7 @@ func TestHTTPOAuth2(t *testing.T) {
 	if res.Reason != probe.ReasonProtocol {
 		t.Errorf("garbage gives %s: %s", res.Reason, res.Err)
 	}
-	res = fetchWithin(t, httpModule(t, keys("/slow", "client_secret: s3cret"), Options{}), probe.NewTarget(s.URL), 150*time.Millisecond)
+	res = fetchWithin(t, httpModule(t, keys("/slow", "client_secret: s3cret"), Options{}), probe.NewTarget(s.URL), short)
 	wantOutcome(t, res, probe.ReasonTimeout, `fetching "%s": asking "%s/slow" for a token: no answer in time, want a token`, s.URL)
 	refused := probetest.RefusedAddr(t)
 	res = fetch(t, httpModule(t, "oauth2: {client_id: c, token_url: 'http://"+refused+"/'}", Options{}), s.URL)

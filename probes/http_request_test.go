@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -103,16 +102,16 @@ func TestHTTPHostnameParameter(t *testing.T) {
 	target := probe.NewTarget(s.URL)
 	target.Hostname = "foo.example"
 	trust := "tls_config: {ca_file: " + ca.File() + "}"
-	wantOutcome(t, fetchWithin(t, httpModule(t, trust, Options{}), target, 10*time.Second), probe.ReasonNone, "", "")
+	wantOutcome(t, fetchWithin(t, httpModule(t, trust, Options{}), target, long), probe.ReasonNone, "", "")
 	if host != "foo.example" || sni != "foo.example" {
 		t.Errorf("host %q and SNI %q, want foo.example", host, sni)
 	}
 	target.Hostname = "foo.example:443"
-	wantOutcome(t, fetchWithin(t, httpModule(t, trust, Options{}), target, 10*time.Second), probe.ReasonNone, "", "")
+	wantOutcome(t, fetchWithin(t, httpModule(t, trust, Options{}), target, long), probe.ReasonNone, "", "")
 	if host != "foo.example:443" || sni != "foo.example" {
 		t.Errorf("host %q and SNI %q, want foo.example:443 and foo.example", host, sni)
 	}
-	res := fetchWithin(t, httpModule(t, "headers: {Host: bar.example}", Options{}), target, 10*time.Second)
+	res := fetchWithin(t, httpModule(t, "headers: {Host: bar.example}", Options{}), target, long)
 	wantOutcome(t, res, probe.ReasonConfig, `fetching "%s": host header defined both in module configuration (bar.example) and with `+
 		`URL-parameter 'hostname' (foo.example:443), want one of them`, s.URL)
 }

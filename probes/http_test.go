@@ -75,10 +75,10 @@ func buildHTTP(t testing.TB, keys string, o Options) (*probe.Module, error) {
 	return modules.All()["m"], nil
 }
 
-// fetch makes one attempt of up to ten seconds.
+// fetch makes one attempt.
 func fetch(t testing.TB, m *probe.Module, target string) probe.Result {
 	t.Helper()
-	return fetchWithin(t, m, probe.NewTarget(target), 10*time.Second)
+	return fetchWithin(t, m, probe.NewTarget(target), long)
 }
 
 func fetchWithin(t testing.TB, m *probe.Module, target probe.Target, timeout time.Duration) probe.Result {

@@ -155,9 +155,9 @@ func TestICMPRoundLost(t *testing.T) {
 }
 
 func TestICMPRoundDoesNotFit(t *testing.T) {
-	m := echoesWith(t, "{count: 11, interval: 25ms}", true, func(*icmp.Message) [][]byte { t.Error("a request was sent, want none"); return nil })
+	m := echoesWith(t, "{count: 11, interval: 100ms}", true, func(*icmp.Message) [][]byte { t.Error("a request was sent, want none"); return nil })
 	res := runProbe(t, t.Context(), m, "127.0.0.1", short)
-	if got, want := outcome(res), `config: pinging "127.0.0.1": 11 requests take 250ms, want them to fit into the `; !strings.HasPrefix(got, want) {
+	if got, want := outcome(res), `config: pinging "127.0.0.1": 11 requests take 1s, want them to fit into the `; !strings.HasPrefix(got, want) {
 		t.Errorf("outcome %q, want %q", got, want)
 	}
 }

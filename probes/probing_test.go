@@ -22,7 +22,7 @@ func (f funcProber) Probe(ctx context.Context, _ probe.Target, r *probe.Recorder
 
 func runFunc(t *testing.T, f funcProber) probe.Result {
 	t.Helper()
-	return runProbe(t, t.Context(), &probe.Module{Name: "m", Kind: "func", Prober: f}, "target", short)
+	return runProbe(t, t.Context(), &probe.Module{Name: "m", Kind: "func", Prober: f}, "target", long)
 }
 
 // wantValues compares single metrics; the key is the name, a value of -1 stands for absent.

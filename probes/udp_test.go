@@ -105,13 +105,13 @@ func TestUDPResend(t *testing.T) {
 func TestUDPResendEnds(t *testing.T) {
 	leakFree(t, silent, func(t *testing.T) {
 		server := packetUDP(t, func([]byte) [][]byte { return nil })
-		res := runProbe(t, t.Context(), testModule(t, Options{}, "udp", "{send: ping, expect_bytes: pong, resend: 100ms}"), server, short)
+		res := runProbe(t, t.Context(), testModule(t, Options{}, "udp", "{send: ping, expect_bytes: pong, resend: 400ms}"), server, short)
 		want := fmt.Sprintf("timeout: asking %q: no answer in time, want a datagram that begins with \"pong\": context deadline exceeded", server)
 		if got := outcome(res); got != want {
 			t.Errorf("outcome %q, want %q", got, want)
 		}
 		if sent := value(t, res, "probe_udp_datagrams_sent"); sent < 1 || sent > 3 {
-			t.Errorf("%v datagrams in %s, want one each 100ms", sent, short)
+			t.Errorf("%v datagrams in %s, want one each 400ms", sent, short)
 		}
 	})
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"skywatch/internal/config"
@@ -197,36 +198,38 @@ func (b *deaf) Probe(ctx context.Context, t probe.Target, r *probe.Recorder) err
 // TestHangingUpIsNoWayAround: neither a client that is gone before the server answers, nor one that gives the probe next to no time, nor a
 // check with a short timeout and many attempts can have a password tried any number of times.
 func TestHangingUpIsNoWayAround(t *testing.T) {
-	for name, try := range map[string]func(d testDaemon, c probe.Check){
-		"gone": func(d testDaemon, c probe.Check) {
+	for name, try := range map[string]func(t *testing.T, d testDaemon, c probe.Check){
+		"gone": func(t *testing.T, d testDaemon, c probe.Check) {
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 			defer cancel()
 			c.Origin, c.Timeout, c.Attempts = probe.OriginRequest, time.Minute, 1
 			d.runner.request(ctx, c)
 		},
-		"hasty": func(d testDaemon, c probe.Check) {
+		"hasty": func(t *testing.T, d testDaemon, c probe.Check) {
 			c.Origin, c.Timeout, c.Attempts = probe.OriginRequest, 10*time.Millisecond, 1
 			r, err := d.runner.request(t.Context(), c)
 			if err != nil || r.Reason != probe.ReasonTimeout {
 				t.Errorf("%s: %v", r.Reason, err)
 			}
 		},
-		"check": func(d testDaemon, c probe.Check) {
+		"check": func(t *testing.T, d testDaemon, c probe.Check) {
 			c.Timeout, c.Attempts, c.RetryDelay = 10*time.Millisecond, 5, 0
 			if r := d.runner.check(t.Context(), c, nil); r.Verdict != probe.Down || r.Reason != probe.ReasonTimeout {
 				t.Errorf("%s %s, want it down: the server gives no answer", r.Verdict, r.Reason)
 			}
 		},
 	} {
-		d, p := newTestDaemon(t, letterboxes), &post{secret: "right"}
-		checks := d.deliver(t, p, "wrong")
-		d.live.Current().Modules["box"].Prober = &deaf{letterbox{p, "wrong"}}
-		for range 8 {
-			try(d, checks[0])
-		}
-		if p.asked != 3 {
-			t.Errorf("%s: sent %d times, want 3", name, p.asked)
-		}
+		synctest.Test(t, func(t *testing.T) { // so that the time is never over before the secret is sent
+			d, p := newTestDaemon(t, letterboxes), &post{secret: "right"}
+			checks := d.deliver(t, p, "wrong")
+			d.live.Current().Modules["box"].Prober = &deaf{letterbox{p, "wrong"}}
+			for range 8 {
+				try(t, d, checks[0])
+			}
+			if p.asked != 3 {
+				t.Errorf("%s: sent %d times, want 3", name, p.asked)
+			}
+		})
 	}
 }
 

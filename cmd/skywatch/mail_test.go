@@ -24,11 +24,10 @@ type mailServer struct {
 }
 
 func newMailServer() *mailServer {
-	s := &mailServer{address: "127.0.0.1:0", open: make(map[net.Conn]bool)}
+	s := &mailServer{address: "127.0.0.1:" + nextPort(), open: make(map[net.Conn]bool)}
 	if err := s.come(); err != nil {
 		panic(err)
 	}
-	s.address = s.listener.Addr().String()
 	return s
 }
 

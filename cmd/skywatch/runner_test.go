@@ -36,7 +36,7 @@ func (counting) Probe(_ context.Context, _ probe.Target, r *probe.Recorder) erro
 
 func countingCheck(name, target string) probe.Check {
 	m := &probe.Module{Name: "count", Kind: "counting", Prober: counting{}}
-	return probe.Check{Name: name, Module: m, Target: probe.NewTarget(target), Timeout: time.Second}
+	return probe.Check{Name: name, Module: m, Target: probe.NewTarget(target), Timeout: time.Minute}
 }
 
 func asked(t *testing.T, r *runner, c probe.Check) probe.Result {

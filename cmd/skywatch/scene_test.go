@@ -21,7 +21,7 @@ import (
 )
 
 // patience is how long a script waits for something that must happen; it is no measure of speed.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 type sceneKeyType struct{}
 
@@ -80,17 +80,21 @@ func theScene(ts *testscript.TestScript) *scene { return ts.Value(sceneKey).(*sc
 // lastPort is the port given out last.
 var lastPort atomic.Int64
 
-// freePort NAME... sets variables to ports nobody listens on, and nobody else gets: they lie below those that systems give out.
+// freePort NAME... sets variables to ports nobody listens on.
 func freePort(ts *testscript.TestScript, _ bool, names []string) {
-	lastPort.CompareAndSwap(0, int64(10_000+os.Getpid()%1000*20))
 	for _, name := range names {
-		for {
-			port := strconv.FormatInt(lastPort.Add(1), 10)
-			if l, err := net.Listen("tcp", "127.0.0.1:"+port); err == nil {
-				l.Close()
-				ts.Setenv(name, port)
-				break
-			}
+		ts.Setenv(name, nextPort())
+	}
+}
+
+// nextPort gives a port nobody listens on, and nobody else gets: it lies below those that systems give out.
+func nextPort() string {
+	lastPort.CompareAndSwap(0, int64(10_000+os.Getpid()%1000*20))
+	for {
+		port := strconv.FormatInt(lastPort.Add(1), 10)
+		if l, err := net.Listen("tcp", "127.0.0.1:"+port); err == nil {
+			l.Close()
+			return port
 		}
 	}
 }

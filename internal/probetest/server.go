@@ -15,7 +15,7 @@ import (
 )
 
 // patience is how long a test waits for what must happen; it passes only when the test is about to fail.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // Server is a server on loopback that follows a script on each connection. When the script is over it ends its side of the
 // connection, and waits for the peer to close: a connection that the peer leaves open fails the test.

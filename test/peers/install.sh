@@ -42,7 +42,8 @@ log=$(mktemp)
 quietly() { "$@" >"$log" 2>&1 || { tail -20 "$log" >&2; die "failed: $*"; }; }
 echo "installing: ${missing[*]}"
 echo 'postfix postfix/main_mailer_type select No configuration' | as_root debconf-set-selections
-quietly as_root apt-get update -q
-quietly as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
+patient=(-o DPkg::Lock::Timeout=300 -o Acquire::Retries=5)   # a fresh machine may be at its own updates, and a mirror out of breath
+quietly as_root apt-get update -q "${patient[@]}"
+quietly as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${patient[@]}" \
   -o Dpkg::Options::=--force-unsafe-io "${missing[@]}"
 rm -f "$log"

@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -28,7 +29,7 @@ const canaryPin = "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 func canaryWeb(t *testing.T, _ string, says []string) string {
 	t.Helper()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		for i, text := range append(says, r.Header.Get("Authorization"), r.Header.Get("X-Key")) {
+		for i, text := range slices.Concat(says, []string{r.Header.Get("Authorization"), r.Header.Get("X-Key")}) { // requests share what it says
 			w.Header().Set(fmt.Sprintf("X-Echo-%d", i), text)
 		}
 		w.Header().Set("WWW-Authenticate", fmt.Sprintf("Basic realm=%q", strings.Join(says, " ")))

@@ -119,7 +119,7 @@ func TestFTPForms(t *testing.T) {
   old: {prober: ftp, timeout: 20s, ftp: {credential: good, upload: upload, %[1]s, %[2]s, max_version: TLS12}}}
   bad: {prober: ftp, timeout: 20s, ftp: {credential: bad, %[1]s, %[2]s}}}
   strange: {prober: ftp, timeout: 20s, ftp: {credential: good, %[1]s}}
-  clear: {prober: ftp, timeout: 3s, ftp: {credential: good, tls: none}}
+  clear: {prober: ftp, timeout: 6s, ftp: {credential: good, tls: none}}
 `, test.section, trust), "watch", "Watch-pw1")
 			for module, reason := range map[string]string{"good": "", "old": "", "bad": "auth", "strange": "tls", "clear": test.clear} {
 				o := c.want(module, local(port), reason)

@@ -6,21 +6,62 @@
 package real
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 )
 
-// TestMain sees to it that there is a binary: the one that SKYWATCH_BIN names, else one built here.
+// TestMain sees to it that localhost is 127.0.0.1 alone, and that there is a binary: the one that SKYWATCH_BIN names, else one built here.
 func TestMain(m *testing.M) {
-	code, err := withBinary(m.Run)
+	err := withHosts()
+	code := 1
+	if err == nil {
+		code, err = withBinary(m.Run)
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1
 	}
 	os.Exit(code)
+}
+
+// withHosts starts this program again in a mount namespace of its own, in which /etc/hosts is ours: the servers listen on 127.0.0.1, and many a
+// machine has localhost at ::1 too. Without root nothing of it is possible, and what needs a server says so.
+func withHosts() error {
+	const variable, own = "SKYWATCH_HOSTS", `mount --bind "$SKYWATCH_HOSTS" /etc/hosts; exec "$@"`
+	if path := os.Getenv(variable); path != "" {
+		os.Unsetenv(variable)
+		return os.Remove(path) // the mount has it
+	}
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	unshare, err := exec.LookPath("unshare")
+	if err != nil {
+		return err
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return err
+	}
+	file, err := os.CreateTemp("", "skywatch-hosts-")
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(file, "127.0.0.1 localhost %s\n", host)
+	if err := errors.Join(file.Chmod(0o644), file.Close(), os.Setenv(variable, file.Name())); err != nil {
+		return err
+	}
+	argv := append([]string{"unshare", "--mount", "--propagation", "private", "sh", "-euc", own, "sh", self}, os.Args[1:]...)
+	return syscall.Exec(unshare, argv, os.Environ())
 }
 
 func withBinary(run func() int) (int, error) {

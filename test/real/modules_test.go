@@ -17,7 +17,7 @@ func (s *scene) modules() string {
 const httpModules = `
   http_2xx: {prober: http, timeout: 5s}
   http: {prober: http, timeout: 5s, http: {preferred_ip_protocol: ip4}}
-  http_impatient: {prober: http, timeout: 700ms, http: {preferred_ip_protocol: ip4}}
+  http_impatient: {prober: http, timeout: 1500ms, http: {preferred_ip_protocol: ip4}}
   http_ip6_only: {prober: http, timeout: 5s, http: {ip_protocol_fallback: false}}
   http_ip4_only: {prober: http, timeout: 5s, http: {preferred_ip_protocol: ip4, ip_protocol_fallback: false}}
   http_host: {prober: http, timeout: 5s, http: {headers: {Host: a.skywatch.test}}}
@@ -64,15 +64,15 @@ const httpModules = `
 
 const tcpModules = `
   tcp: {prober: tcp, timeout: 5s}
-  tcp_impatient: {prober: tcp, timeout: 700ms}
+  tcp_impatient: {prober: tcp, timeout: 1500ms}
   tcp_ip6_only: {prober: tcp, timeout: 5s, tcp: {ip_protocol_fallback: false}}
   tcp_source: {prober: tcp, timeout: 5s, tcp: {source_ip_address: 127.0.0.2}}
   tcp_foreign_source: {prober: tcp, timeout: 5s, tcp: {source_ip_address: 192.0.2.1}}
-  tcp_banner: {prober: tcp, timeout: 1s, tcp: {query_response: [{expect: "^SSH-2.0-"}, {send: "SSH-2.0-probe"}]}}
-  tcp_expand: {prober: tcp, timeout: 1s, tcp: {query_response: [{expect: "^hello (?P<who>[a-z]+) ([0-9]+)", send: "you are $who ${2}"}, {expect: "^yes$"}]}}
+  tcp_banner: {prober: tcp, timeout: 2s, tcp: {query_response: [{expect: "^SSH-2.0-"}, {send: "SSH-2.0-probe"}]}}
+  tcp_expand: {prober: tcp, timeout: 2s, tcp: {query_response: [{expect: "^hello (?P<who>[a-z]+) ([0-9]+)", send: "you are $who ${2}"}, {expect: "^yes$"}]}}
   tcp_starttls: {prober: tcp, timeout: 5s, tcp: {query_response: [{expect: "^220"}, {send: STARTTLS}, {expect: "^220"}, {starttls: true}, {expect: "^250"}], tls_config: {ca_file: OTHER, server_name: localhost}}}
   tcp_tls: {prober: tcp, timeout: 5s, tcp: {tls: true, tls_config: {ca_file: CA}}}
-  tcp_tls_impatient: {prober: tcp, timeout: 700ms, tcp: {tls: true, tls_config: {ca_file: CA}}}
+  tcp_tls_impatient: {prober: tcp, timeout: 1500ms, tcp: {tls: true, tls_config: {ca_file: CA}}}
   tcp_tls_http: {prober: tcp, timeout: 5s, tcp: {tls: true, tls_config: {ca_file: CA}, query_response: [{send: "GET / HTTP/1.0\r\n\r\n"}, {expect: "^HTTP/1.. 200"}]}}
   tcp_tls_any: {prober: tcp, timeout: 5s, tcp: {tls: true, tls_config: {insecure_skip_verify: true}}}
   tcp_tls_stranger: {prober: tcp, timeout: 5s, tcp: {tls: true, tls_config: {ca_file: OTHER}}}
@@ -92,9 +92,9 @@ const dnsModules = `
   dns_nxdomain_ok: {prober: dns, timeout: 5s, dns: {query_name: nosuch.skywatch.test, query_type: A, valid_rcodes: [NXDOMAIN]}}
   dns_refused: {prober: dns, timeout: 5s, dns: {query_name: example.org, query_type: A}}
   dns_servfail: {prober: dns, timeout: 5s, dns: {query_name: x.servfail.test, query_type: A}}
-  dns_dropped: {prober: dns, timeout: 700ms, dns: {query_name: x.drop.test, query_type: A}}
+  dns_dropped: {prober: dns, timeout: 1500ms, dns: {query_name: x.drop.test, query_type: A}}
   dns_tcp: {prober: dns, timeout: 5s, dns: {query_name: a.skywatch.test, query_type: A, transport_protocol: tcp}}
-  dns_tcp_impatient: {prober: dns, timeout: 700ms, dns: {query_name: a.skywatch.test, query_type: A, transport_protocol: tcp}}
+  dns_tcp_impatient: {prober: dns, timeout: 1500ms, dns: {query_name: a.skywatch.test, query_type: A, transport_protocol: tcp}}
   dns_tls: {prober: dns, timeout: 5s, dns: {query_name: a.skywatch.test, query_type: A, transport_protocol: tcp, dns_over_tls: true, tls_config: {ca_file: CA}}}
   dns_tls_stranger: {prober: dns, timeout: 5s, dns: {query_name: a.skywatch.test, query_type: A, transport_protocol: tcp, dns_over_tls: true, tls_config: {ca_file: OTHER}}}
   dns_any_match: {prober: dns, timeout: 5s, dns: {query_name: a.skywatch.test, query_type: A, validate_answer_rrs: {fail_if_matches_regexp: [".*127.0.0.1"]}}}
@@ -109,11 +109,11 @@ const dnsModules = `
 `
 
 const otherModules = `
-  icmp: {prober: icmp, timeout: 2s}
-  icmp_ip4: {prober: icmp, timeout: 2s, icmp: {preferred_ip_protocol: ip4, payload_size: 100, ttl: 9}}
-  icmp_whole: {prober: icmp, timeout: 2s, icmp: {preferred_ip_protocol: ip4, dont_fragment: true}}
-  icmp_ip6_only: {prober: icmp, timeout: 2s, icmp: {ip_protocol_fallback: false}}
-  icmp_foreign_source: {prober: icmp, timeout: 700ms, icmp: {source_ip_address: 192.0.2.1}}
+  icmp: {prober: icmp, timeout: 5s}
+  icmp_ip4: {prober: icmp, timeout: 5s, icmp: {preferred_ip_protocol: ip4, payload_size: 100, ttl: 9}}
+  icmp_whole: {prober: icmp, timeout: 5s, icmp: {preferred_ip_protocol: ip4, dont_fragment: true}}
+  icmp_ip6_only: {prober: icmp, timeout: 5s, icmp: {ip_protocol_fallback: false}}
+  icmp_foreign_source: {prober: icmp, timeout: 1500ms, icmp: {source_ip_address: 192.0.2.1}}
   grpc: {prober: grpc, timeout: 5s, grpc: {preferred_ip_protocol: ip4}}
   grpc_well: {prober: grpc, timeout: 5s, grpc: {preferred_ip_protocol: ip4, service: well}}
   grpc_sick: {prober: grpc, timeout: 5s, grpc: {preferred_ip_protocol: ip4, service: sick}}

@@ -157,19 +157,19 @@ func TestMySQLCrowded(t *testing.T) {
 	server.start()
 	c := newCommand(t, p.dir, "  full: {prober: mysql, timeout: 20s, mysql: {username: watch, password: Watch-pw1, tls: none, mode: ping}}\n"+
 		"  one: {prober: mysql, timeout: 20s, mysql: {username: watch_one, password: One-pw1, tls: none, mode: ping}}\n", "watch", "Watch-pw1")
-	hold := func(user, password string) driver.Conn {
+	hold := func(user, password string) {
 		conf := mysql.NewConfig()
 		conf.User, conf.Passwd, conf.Addr = user, password, address(port)
 		connector, err := mysql.NewConnector(conf)
 		if err != nil {
 			t.Fatal(err)
 		}
-		conn, err := connector.Connect(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
+		var conn driver.Conn
+		eventually(t, "a connection of "+user, func() (err error) { // those of probes may not be over yet
+			conn, err = connector.Connect(t.Context())
+			return err
+		})
 		t.Cleanup(func() { conn.Close() })
-		return conn
 	}
 	hold("watch_one", "One-pw1")
 	if o := c.want("one", local(port), "response"); !strings.Contains(o.Error, "Error 1226 (42000)") {

@@ -16,7 +16,7 @@ import (
 )
 
 // patience is how long anything awaited may take before the test gives up; nothing is expected to come near it.
-const patience = 60 * time.Second
+const patience = 3 * time.Minute
 
 // process is a child process in a session of its own, so that what it leaves behind can be ended too.
 type process struct {

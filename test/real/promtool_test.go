@@ -46,7 +46,7 @@ func expectMeasured(t *testing.T, d *daemon, status int) {
 			label := fmt.Sprintf("{check=\"Check%d\"", i)
 			for _, want := range []string{
 				fmt.Sprintf("\nprobe_http_status_code%s} %d\n", label, status), "probe_http_duration_seconds" + label + ",phase=\"processing\"} ",
-				"probe_duration_seconds" + label + "} 0.", "probe_timeout_seconds" + label + "} 0.9\n",
+				"probe_duration_seconds" + label + "} 0.", "probe_timeout_seconds" + label + "} 20\n",
 			} {
 				if !strings.Contains(text, want) {
 					return fmt.Errorf("%q is missing in\n%s", want, text)

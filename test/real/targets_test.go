@@ -14,7 +14,7 @@ import (
 
 const targetsConfig = `
 modules:
-  site: {prober: http, timeout: 900ms, http: {preferred_ip_protocol: ip4}}
+  site: {prober: http, timeout: 20s, http: {preferred_ip_protocol: ip4}}
 checks:
   - name: Websites
     module: site
