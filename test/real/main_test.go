@@ -8,9 +8,11 @@ package real
 import (
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"testing"
 )
@@ -29,15 +31,16 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// withHosts starts this program again in a mount namespace of its own, in which /etc/hosts is ours: the servers listen on 127.0.0.1, and many a
-// machine has localhost at ::1 too. Without root nothing of it is possible, and what needs a server says so.
+// withHosts starts this program again in a mount namespace of its own, in which /etc/hosts is ours, where the machine has localhost at ::1
+// too: the servers listen on 127.0.0.1. Without root nothing of it is possible, and what needs a server says so.
 func withHosts() error {
 	const variable, own = "SKYWATCH_HOSTS", `mount --bind "$SKYWATCH_HOSTS" /etc/hosts; exec "$@"`
 	if path := os.Getenv(variable); path != "" {
 		os.Unsetenv(variable)
 		return os.Remove(path) // the mount has it
 	}
-	if os.Geteuid() != 0 {
+	addresses, err := net.LookupHost("localhost")
+	if err == nil && !slices.ContainsFunc(addresses, func(a string) bool { return a != "127.0.0.1" }) || os.Geteuid() != 0 {
 		return nil
 	}
 	self, err := os.Executable()
