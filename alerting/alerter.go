@@ -50,7 +50,8 @@ type Alerter struct {
 	location    *time.Location
 	checks      map[string]probe.Check
 	states      map[string]record.CheckState
-	firstUp     map[string]time.Time // while unread: when a check was first seen up
+	firstUp     map[string]time.Time    // while unread: when a check was first seen up
+	lastDown    map[string]probe.Result // while unread: the last result that is down of a check with many targets, without what next has no use for
 	lanes       map[string]*lane
 	threads     map[thread]string
 	begun       time.Time // when the first configuration came
@@ -81,7 +82,8 @@ func New(o Options) *Alerter {
 		changed: make(chan struct{}, 1), instance: newInstance(), unread: true, blank: true,
 		config: DefaultConfig(), location: time.Local,
 		checks: make(map[string]probe.Check), states: make(map[string]record.CheckState), firstUp: make(map[string]time.Time),
-		lanes: make(map[string]*lane), threads: make(map[thread]string),
+		lastDown: make(map[string]probe.Result),
+		lanes:    make(map[string]*lane), threads: make(map[thread]string),
 	}
 	a.build, a.ledger.stored = a.notifier, a.stored
 	if o.Registerer != nil {
@@ -199,10 +201,30 @@ func (a *Alerter) judge(r probe.Result) (w write, counts bool) {
 	state, ts := next(a.state(r.Check), r, rules{check.Group})
 	state, ts = stamp(state, ts, func() int64 { return a.ids.next(now) }, now)
 	a.states[r.Check] = state
-	if _, seen := a.firstUp[r.Check]; a.unread && !seen && state.State == record.Up {
-		a.firstUp[r.Check] = state.Since
+	if a.unread {
+		a.remember(state, r)
 	}
 	return write{states: []record.CheckState{state}, transitions: ts, deliveries: a.intend(ts, check.Notify)}, true
+}
+
+// remember keeps what the stored state of a check will need, once it is read. The lock is held.
+func (a *Alerter) remember(s record.CheckState, r probe.Result) {
+	if _, seen := a.firstUp[r.Check]; !seen && s.State == record.Up {
+		a.firstUp[r.Check] = s.Since
+	}
+	if r.Verdict == probe.Down && len(r.Parts) > 0 {
+		a.lastDown[r.Check] = bare(r)
+	}
+}
+
+// bare leaves the traces and samples out of a result with many targets, but for the trace of the one that decided.
+func bare(r probe.Result) probe.Result {
+	r.Trace, r.Samples = r.FirstFailing().Trace, nil
+	r.Parts = slices.Clone(r.Parts)
+	for i := range r.Parts {
+		r.Parts[i].Trace, r.Parts[i].Samples = probe.Trace{}, nil
+	}
+	return r
 }
 
 // intend says who is to be told: the check's notifiers, and of what follows a start those who were told of it. The lock is held.

@@ -240,17 +240,20 @@ func TestChangedTargetsMeetOthers(t *testing.T) {
 
 // TestChangedTargetsAndRestarts: a restart at any moment neither loses nor repeats what is to be told.
 func TestChangedTargetsAndRestarts(t *testing.T) {
+	unread := func(w *world, until time.Duration) { // the journal refuses once, and is read again after readAgain
+		w.kill()
+		end := w.refuse()
+		w.start()
+		synctest.Wait()
+		w.fails("A", "b", "c")
+		end()
+		time.Sleep(until)
+	}
 	for name, again := range map[string]func(w *world){
-		"killed":  func(w *world) { w.kill(); w.start() },
-		"healthy": func(*world) {},
-		"refused": func(w *world) { // the journal is read later than the first results come
-			w.kill()
-			end := w.refuse()
-			w.start()
-			w.fails("A", "b", "c")
-			end()
-			time.Sleep(time.Second)
-		},
+		"killed":                          func(w *world) { w.kill(); w.start() },
+		"healthy":                         func(*world) {},
+		"read between the first results":  func(w *world) { unread(w, readAgain+time.Second) },
+		"read later than all the results": func(w *world) { unread(w, readAgain/2) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -281,6 +284,29 @@ func TestChangedTargetsAndRestarts(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestChangedTargetsWhileUnread: what the last result before the journal was read changes of the stored targets is told without another one.
+func TestChangedTargetsWhileUnread(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "ops")
+		w.start()
+		w.fails("A", "b")
+		time.Sleep(time.Minute)
+		w.kill()
+		end := w.refuse()
+		w.start()
+		synctest.Wait()
+		w.fails("A", "b", "c")
+		end()
+		time.Sleep(time.Minute)
+		w.expect("ops", "DOWN A", "CHANGED A")
+		text := w.boxes["ops"].got[1].Text
+		if got := told(text); !slices.Equal(got, []string{"b", "c"}) || !strings.Contains(text, " (new)") || !strings.Contains(text, "Trace of A at target b ") {
+			t.Errorf("told of %q, want b and c, which is new, with a trace:\n%s", got, text)
+		}
+		w.checkIncidents()
+	})
 }
 
 // told reads the failing targets out of a message: of the latest incident in it.

@@ -36,6 +36,7 @@ func (a *Alerter) merge(saved record.Saved) write {
 		a.mergeState(stored[name], &w)
 	}
 	clear(a.firstUp)
+	clear(a.lastDown)
 	return w
 }
 
@@ -92,20 +93,30 @@ func (a *Alerter) joinIncidents(stored, now record.CheckState, w *write) record.
 	case wasDown && down && first.From == record.Unknown: // it is the same outage, seen again
 		a.sameIncident(first.ID, stored, w)
 		if now.Incident == first.ID {
-			now.Incident, now.Since, now.Targets = stored.Incident, stored.Since, stored.Targets // the next result tells what changed
+			now.Incident, now.Since, now.Targets = stored.Incident, stored.Since, stored.Targets
+			if r, kept := a.lastDown[now.Check]; kept { // what it changed of the stored targets was not told yet
+				now.Targets = a.judgeAgain(now, r, w).Targets
+			}
 		}
 	case wasDown && cameUp:
 		ended := stored
 		ended.Module, ended.Target, ended.Targets = now.Module, now.Target, record.Targets{}
 		r := probe.Result{Check: now.Check, Module: now.Module, Target: now.Target, Start: at, Verdict: probe.Up, Attempts: 1, Facts: now.Facts}
-		_, ts := next(ended, r, rules{a.checks[now.Check].Group})
-		_, ts = stamp(ended, ts, func() int64 { return a.ids.next(a.now()) }, a.now())
-		w.transitions = append(w.transitions, ts...)
-		w.deliveries = append(w.deliveries, a.intend(ts, a.checks[now.Check].Notify)...)
+		a.judgeAgain(ended, r, w)
 	case stored.State == now.State && !down:
 		now.Since = stored.Since
 	}
 	return now
+}
+
+// judgeAgain adds what follows from a result after a stored state, and gives the state after it.
+func (a *Alerter) judgeAgain(s record.CheckState, r probe.Result, w *write) record.CheckState {
+	check := a.checks[s.Check]
+	s, ts := next(s, r, rules{check.Group})
+	s, ts = stamp(s, ts, func() int64 { return a.ids.next(a.now()) }, a.now())
+	w.transitions = append(w.transitions, ts...)
+	w.deliveries = append(w.deliveries, a.intend(ts, check.Notify)...)
+	return s
 }
 
 // sameIncident makes the start of an incident of memory the stored one: whoever was told of either hears of it no more, and its end is
