@@ -238,13 +238,19 @@ func TestChangedTargetsMeetOthers(t *testing.T) {
 	})
 }
 
+// startUnread is a kill and a new process that has tried to read the journal in vain. It tries again after readAgain.
+func (w *world) startUnread() (end func()) {
+	w.kill()
+	end = w.refuse()
+	w.start()
+	synctest.Wait()
+	return end
+}
+
 // TestChangedTargetsAndRestarts: a restart at any moment neither loses nor repeats what is to be told.
 func TestChangedTargetsAndRestarts(t *testing.T) {
-	unread := func(w *world, until time.Duration) { // the journal refuses once, and is read again after readAgain
-		w.kill()
-		end := w.refuse()
-		w.start()
-		synctest.Wait()
+	unread := func(w *world, until time.Duration) {
+		end := w.startUnread()
 		w.fails("A", "b", "c")
 		end()
 		time.Sleep(until)
@@ -293,10 +299,7 @@ func TestChangedTargetsWhileUnread(t *testing.T) {
 		w.start()
 		w.fails("A", "b")
 		time.Sleep(time.Minute)
-		w.kill()
-		end := w.refuse()
-		w.start()
-		synctest.Wait()
+		end := w.startUnread()
 		w.fails("A", "b", "c")
 		end()
 		time.Sleep(time.Minute)

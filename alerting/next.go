@@ -19,8 +19,7 @@ const maxChanges = 32
 type rules struct{ group string }
 
 // next gives the state after a result, and the transitions to tell of: none or one. A change of which of many targets fail is one from
-// down to down. It is pure: the caller gives the transitions their
-// ids and the time at which they were noticed (stamp).
+// down to down. It is pure: the caller gives the transitions their ids and the time at which they were noticed (stamp).
 //
 // A first result that is up changes the state without a transition, so it is silent. A result that is inconclusive shows that the check
 // is alive and nothing more; one that is aborted, or no verdict at all, does not count.

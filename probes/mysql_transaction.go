@@ -50,7 +50,7 @@ func (m *mysqlTalk) writeAndRead(ctx context.Context, table, token string, lasti
 	case err == nil:
 		return m.delete(ctx, table, token)
 	case m.err == nil:
-		left, failed := m.exec(ctx, "deleting the rows", "DELETE FROM "+table+" WHERE token = '"+token+"'")
+		left, failed := m.remove(ctx, table, token)
 		m.r.Log.Debug("deleted what was written", "rows", left, "err", failed)
 	}
 	return err // the end of the connection rolls back
@@ -101,7 +101,7 @@ func (m *mysqlTalk) readBack(ctx context.Context, table, token string) error {
 }
 
 func (m *mysqlTalk) delete(ctx context.Context, table, token string) error {
-	changed, err := m.exec(ctx, "deleting the rows", "DELETE FROM "+table+" WHERE token = '"+token+"'")
+	changed, err := m.remove(ctx, table, token)
 	if err != nil {
 		return err
 	}
@@ -110,4 +110,9 @@ func (m *mysqlTalk) delete(ctx context.Context, table, token string) error {
 	}
 	m.done("delete")
 	return nil
+}
+
+// remove deletes the rows of this probe, and gives their number.
+func (m *mysqlTalk) remove(ctx context.Context, table, token string) (int64, error) {
+	return m.exec(ctx, "deleting the rows", "DELETE FROM "+table+" WHERE token = '"+token+"'")
 }

@@ -33,9 +33,6 @@ var (
 
 func init() { register("ssh", newSSH, slices.Concat(dialDescs, sshDescs)...) }
 
-// sshPort is that of targets without one.
-const sshPort = 22
-
 // SSH exchanges keys with a server (RFC 4253), checks its host key, logs in if it is told who as, and runs a command if there is one.
 type SSH struct {
 	IPConfig          `yaml:",inline"`
@@ -108,13 +105,18 @@ func (p *SSH) Warnings() []string {
 
 // CheckTarget tells why no check can aim at t; nil when one can.
 func (p *SSH) CheckTarget(t probe.Target) error {
-	_, _, err := splitOptionalPort(context.Background(), t, t.Raw(), sshPort)
+	_, _, err := p.split(context.Background(), t)
 	return err
+}
+
+// split takes the target apart; without a port it is the standard one.
+func (p *SSH) split(ctx context.Context, t probe.Target) (host string, port uint16, err error) {
+	return splitOptionalPort(ctx, t, t.Raw(), 22)
 }
 
 // Logins is that of Service.
 func (p *SSH) Logins(t probe.Target) ([]probe.Login, error) {
-	host, port, err := splitOptionalPort(context.Background(), t, t.Raw(), sshPort)
+	host, port, err := p.split(context.Background(), t)
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +130,7 @@ func (p *SSH) Probe(ctx context.Context, t probe.Target, r *probe.Recorder) erro
 
 // attempt probes one address.
 func (p *SSH) attempt(ctx context.Context, t probe.Target, r *probe.Recorder) error {
-	host, port, err := splitOptionalPort(ctx, t, t.Raw(), sshPort)
+	host, port, err := p.split(ctx, t)
 	if err != nil {
 		return err
 	}
