@@ -5,10 +5,8 @@ package probes
 
 import (
 	"fmt"
-	"net"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -20,34 +18,15 @@ import (
 
 const loopMetrics = tcpDialMetrics + " probe_mailloop_duration_seconds probe_mailloop_outstanding_messages probe_mailloop_oldest_outstanding_age_seconds probe_mailloop_messages"
 
-// loopPort is that of the mailbox in the conformance suite, which must be known before any server runs: it is bound, so that nobody else
-// gets it, and refuses connections as long as nobody listens.
-var loopPort = reservePort()
-
-func reservePort() int {
-	s, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
-	if err == nil {
-		err = syscall.SetsockoptInt(s, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1)
-	}
-	if err == nil {
-		err = syscall.Bind(s, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}})
-	}
-	if err != nil {
-		panic(err)
-	}
-	name, err := syscall.Getsockname(s)
-	if err != nil {
-		panic(err)
-	}
-	return name.(*syscall.SockaddrInet4).Port
-}
+// loopPort is that of the mailbox in the conformance suite, which must be known before any server runs.
+var loopPort = probetest.HoldPort()
 
 var _ = enroll("mailloop", subject{
 	section: fmt.Sprintf(`{tls: none, ehlo: probe.test, from: a@probe.test, to: b@mail.test, username: b, password: secret-pw, poll: 10ms, `+
 		`mailbox: {server: "127.0.0.1:%d", tls: none}}`, loopPort),
 	healthy: func(t testing.TB) string {
 		var p post
-		listener, err := net.Listen("tcp4", fmt.Sprintf("127.0.0.1:%d", loopPort))
+		listener, err := probetest.ListenHeld(loopPort)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -10,11 +10,13 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"skywatch/internal/probetest"
 )
 
 // mailServer speaks enough SMTP to take mails; it can go away and come back at the same address.
 type mailServer struct {
-	address string
+	port int
 
 	mu       sync.Mutex
 	listener net.Listener
@@ -24,7 +26,7 @@ type mailServer struct {
 }
 
 func newMailServer() *mailServer {
-	s := &mailServer{address: "127.0.0.1:" + nextPort(), open: make(map[net.Conn]bool)}
+	s := &mailServer{port: probetest.HoldPort(), open: make(map[net.Conn]bool)}
 	if err := s.come(); err != nil {
 		panic(err)
 	}
@@ -34,7 +36,7 @@ func newMailServer() *mailServer {
 func (s *mailServer) come() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	l, err := net.Listen("tcp", s.address)
+	l, err := probetest.ListenHeld(s.port)
 	if err != nil {
 		return err
 	}

@@ -7,7 +7,6 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -18,6 +17,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"skywatch/internal/probetest"
 )
 
 // patience is how long a script waits for something that must happen; it is no measure of speed.
@@ -54,7 +55,7 @@ func newScene(env *testscript.Env) *scene {
 	s.other.start(http.StatusMovedPermanently)
 	env.Setenv("WEB", s.web.URL)
 	env.Setenv("OTHER", s.other.URL)
-	env.Setenv("SMTP", s.mail.address)
+	env.Setenv("SMTP", "127.0.0.1:"+strconv.Itoa(s.mail.port))
 	env.Defer(s.web.Close)
 	env.Defer(s.other.Close)
 	env.Defer(s.mail.leave)
@@ -77,25 +78,10 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 
 func theScene(ts *testscript.TestScript) *scene { return ts.Value(sceneKey).(*scene) }
 
-// lastPort is the port given out last.
-var lastPort atomic.Int64
-
 // freePort NAME... sets variables to ports nobody listens on.
 func freePort(ts *testscript.TestScript, _ bool, names []string) {
 	for _, name := range names {
-		ts.Setenv(name, nextPort())
-	}
-}
-
-// nextPort gives a port nobody listens on, and nobody else gets: it lies below those that systems give out.
-func nextPort() string {
-	lastPort.CompareAndSwap(0, int64(10_000+os.Getpid()%1000*20))
-	for {
-		port := strconv.FormatInt(lastPort.Add(1), 10)
-		if l, err := net.Listen("tcp", "127.0.0.1:"+port); err == nil {
-			l.Close()
-			return port
-		}
+		ts.Setenv(name, strconv.Itoa(probetest.HoldPort()))
 	}
 }
 

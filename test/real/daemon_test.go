@@ -16,6 +16,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"skywatch/internal/probetest"
 )
 
 // daemon is the real skywatch with its configuration; it can be killed and started again and again.
@@ -32,7 +34,7 @@ type daemon struct {
 // newDaemon writes the configuration; the daemon's files live in dir.
 func newDaemon(t *testing.T, dir, config string) *daemon {
 	t.Helper()
-	d := &daemon{t: t, dir: dir, port: freePort(t)}
+	d := &daemon{t: t, dir: dir, port: probetest.HoldPort()}
 	writeFile(t, d.file("skywatch.yml"), config)
 	return d
 }

@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"skywatch/internal/probetest"
 )
 
 // exporter is skywatch or Debian's blackbox_exporter, running on a module file.
@@ -48,7 +50,7 @@ func newExporter(t *testing.T, binary, name, modules, nameserver string, flags .
 	dir := t.TempDir()
 	writeFile(t, filepath.Join(dir, "blackbox.yml"), modules)
 	writeFile(t, filepath.Join(dir, "resolv.conf"), "nameserver "+nameserver+"\noptions attempts:1\n")
-	e := &exporter{name: name, port: freePort(t)}
+	e := &exporter{name: name, port: probetest.HoldPort()}
 	// A mount of its own keeps the names of the tests from the machine's resolver, and from the network.
 	const own = `set -eu; mount --bind resolv.conf /etc/resolv.conf; exec "$@"`
 	argv := append([]string{"--mount", "sh", "-c", own, "sh", binary, "--config.file=blackbox.yml", "--web.listen-address=" + address(e.port)}, flags...)

@@ -14,14 +14,13 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"skywatch/internal/probetest"
 )
 
 // vsftpd gives a file server with its ports for data connections.
 func (p *peers) vsftpd(port int, ready func() error) *server {
-	from := freePort(p.t)
-	for i := 1; i < 10; i++ {
-		freePort(p.t) // the next ones, which others of this process then do not get
-	}
+	from := probetest.HoldPorts(10)
 	return p.server("vsftpd", ready, port, from, from+9)
 }
 
@@ -42,7 +41,7 @@ func (s *server) uploads() []string {
 // TestFTP takes the ftp prober through what every one that logs in must pass, at a real vsftpd with explicit TLS.
 func TestFTP(t *testing.T) {
 	p := newPeers(t)
-	port := freePort(t)
+	port := probetest.HoldPort()
 	server := p.vsftpd(port, greets(port, "220"))
 	server.start()
 	matrix{
@@ -58,7 +57,7 @@ func TestFTP(t *testing.T) {
 // TestFTPWork is about directories, files and accounts of a real vsftpd.
 func TestFTPWork(t *testing.T) {
 	p := newPeers(t)
-	port := freePort(t)
+	port := probetest.HoldPort()
 	server := p.vsftpd(port, greets(port, "220"))
 	server.start()
 	trust := fmt.Sprintf("tls_config: {ca_file: %q}", filepath.Join(p.pki(), "ca.pem"))
@@ -111,7 +110,7 @@ func TestFTPForms(t *testing.T) {
 		t.Run(setting, func(t *testing.T) {
 			t.Setenv(setting, "YES")
 			p := newPeers(t)
-			port := freePort(t)
+			port := probetest.HoldPort()
 			p.vsftpd(port, func() error { return test.ready(port) }).start()
 			trust := fmt.Sprintf("tls_config: {ca_file: %q", filepath.Join(p.pki(), "ca.pem"))
 			c := newCommand(t, p.dir, fmt.Sprintf(`

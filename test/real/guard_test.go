@@ -13,14 +13,16 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"skywatch/internal/probetest"
 )
 
 // TestLoginGuard: 64 checks share a password that Dovecot refuses. Three logins get there, before and after a restart, and once the file has
 // the right password all checks are up. Requests are held to a pace, and to the servers that are allowed.
 func TestLoginGuard(t *testing.T) {
 	p := newPeers(t)
-	imaps := freePort(t)
-	p.dovecot(imaps, freePort(t), freePort(t)).start()
+	imaps := probetest.HoldPort()
+	p.dovecot(imaps, probetest.HoldPort(), probetest.HoldPort()).start()
 	dir := t.TempDir()
 	password := filepath.Join(dir, "password")
 	writeFile(t, password, wrongPassword+"\n")

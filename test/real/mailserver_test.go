@@ -17,6 +17,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"skywatch/internal/probetest"
 )
 
 // mailServer is a Dovecot with all its ports, and the accounts of its recipe.
@@ -30,7 +32,7 @@ const mailUser, mailPassword, goodToken = "watch@skywatch.test", "Watch-pw1", "g
 // mailServer starts a Dovecot; env is what its recipe is told.
 func (p *peers) mailServer(env ...string) *mailServer {
 	p.t.Helper()
-	m := &mailServer{imap: freePort(p.t), imaps: freePort(p.t), pop3: freePort(p.t), pop3s: freePort(p.t), lmtp: freePort(p.t)}
+	m := &mailServer{imap: probetest.HoldPort(), imaps: probetest.HoldPort(), pop3: probetest.HoldPort(), pop3s: probetest.HoldPort(), lmtp: probetest.HoldPort()}
 	imap, pop3 := greets(m.imap, "* OK"), greets(m.pop3, "+OK")
 	ready := func() error {
 		if err := imap(); err != nil {
@@ -38,7 +40,7 @@ func (p *peers) mailServer(env ...string) *mailServer {
 		}
 		return pop3()
 	}
-	m.server = p.server("dovecot", ready, m.imap, m.imaps, m.pop3, m.pop3s, m.lmtp, freePort(p.t))
+	m.server = p.server("dovecot", ready, m.imap, m.imaps, m.pop3, m.pop3s, m.lmtp, probetest.HoldPort())
 	m.env = env
 	m.start()
 	return m

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/go-sql-driver/mysql"
+
+	"skywatch/internal/probetest"
 )
 
 // mariadb gives a database server.
@@ -79,7 +81,7 @@ func firstValue(t *testing.T, conf *mysql.Config, statement string) (string, err
 // TestMySQL takes the mysql prober through what every one that logs in must pass, at a real MariaDB.
 func TestMySQL(t *testing.T) {
 	p := newPeers(t)
-	port := freePort(t)
+	port := probetest.HoldPort()
 	server := p.mariadb(port)
 	server.start()
 	matrix{
@@ -96,7 +98,7 @@ func TestMySQL(t *testing.T) {
 // TestMySQLWork is about accounts, tables and queries of a real MariaDB.
 func TestMySQLWork(t *testing.T) {
 	p := newPeers(t)
-	port := freePort(t)
+	port := probetest.HoldPort()
 	server := p.mariadb(port)
 	server.start()
 	trust := fmt.Sprintf("tls_config: {ca_file: %q}", filepath.Join(p.pki(), "ca.pem"))
@@ -151,7 +153,7 @@ func TestMySQLWork(t *testing.T) {
 // TestMySQLCrowded: neither a full server nor a full account is a refusal of the password.
 func TestMySQLCrowded(t *testing.T) {
 	p := newPeers(t)
-	port := freePort(t)
+	port := probetest.HoldPort()
 	t.Setenv("MARIADB_CONNECTIONS", "10") // the least that MariaDB takes
 	server := p.mariadb(port)
 	server.start()

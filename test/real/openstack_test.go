@@ -148,7 +148,7 @@ func wantPart(t *testing.T, o outcome, part, text string) {
 // make, hence one for all.
 func TestOpenStack(t *testing.T) {
 	p := newPeers(t)
-	port := freePort(t)
+	port := probetest.HoldPort()
 	keystone := p.keystone(port)
 	keystone.start()
 	t.Run("matrix", func(t *testing.T) { openStackMatrix(t, p, keystone, port) })

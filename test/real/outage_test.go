@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"skywatch/internal/probetest"
 )
 
 const outageConfig = `
@@ -41,7 +43,7 @@ type chain struct {
 func newChain(t *testing.T) *chain {
 	t.Helper()
 	p := newPeers(t)
-	web, submission, imaps, lmtp, auth := freePort(t), freePort(t), freePort(t), freePort(t), freePort(t)
+	web, submission, imaps, lmtp, auth := probetest.HoldPort(), probetest.HoldPort(), probetest.HoldPort(), probetest.HoldPort(), probetest.HoldPort()
 	c := &chain{nginx: p.nginx(web), postfix: p.postfix(submission, lmtp, auth), dovecot: p.dovecot(imaps, lmtp, auth)}
 	c.dovecot.start()
 	c.postfix.start()

@@ -16,9 +16,10 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
+
+	"skywatch/internal/probetest"
 )
 
 // peers is a set of real servers that share a directory and a throw-away CA.
@@ -85,18 +86,18 @@ func (s *server) stop() { s.peers.t.Helper(); s.process.stop(s.peers.t) }
 
 // nginx gives a web server on the first port.
 func (p *peers) nginx(port int) *server {
-	return p.server("nginx", answers200("http://"+address(port)+"/"), port, freePort(p.t), freePort(p.t))
+	return p.server("nginx", answers200("http://"+address(port)+"/"), port, probetest.HoldPort(), probetest.HoldPort())
 }
 
 // dovecot gives a mailbox server: IMAP over TLS, LMTP and the accounts for Postfix.
 func (p *peers) dovecot(imaps, lmtp, auth int) *server {
-	imap := freePort(p.t)
-	return p.server("dovecot", greets(imap, "* OK"), imap, imaps, freePort(p.t), freePort(p.t), lmtp, auth)
+	imap := probetest.HoldPort()
+	return p.server("dovecot", greets(imap, "* OK"), imap, imaps, probetest.HoldPort(), probetest.HoldPort(), lmtp, auth)
 }
 
 // postfix gives a mail server whose submission port wants STARTTLS and a login.
 func (p *peers) postfix(submission, lmtp, auth int) *server {
-	return p.server("postfix", greets(submission, "220 "), freePort(p.t), submission, freePort(p.t), lmtp, auth)
+	return p.server("postfix", greets(submission, "220 "), probetest.HoldPort(), submission, probetest.HoldPort(), lmtp, auth)
 }
 
 // keystone gives an identity service. Its accounts are admin and watch.
@@ -137,21 +138,3 @@ func greets(port int, prefix string) func() error {
 }
 
 func address(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
-
-var nextPort atomic.Int32
-
-// freePort gives a port that nobody listens on, below the range from which the kernel picks, so that it stays free until used.
-func freePort(t *testing.T) int {
-	t.Helper()
-	for range 5000 {
-		port := 20000 + (os.Getpid()*37+int(nextPort.Add(1)))%12000
-		l, err := net.Listen("tcp", address(port))
-		if err != nil {
-			continue
-		}
-		l.Close()
-		return port
-	}
-	t.Fatal("looking for a free port: none in 20000-31999")
-	return 0
-}

@@ -103,7 +103,7 @@ func (s *scene) prometheus(rules string, targets map[string][]string, exporters 
 	}
 	path := filepath.Join(s.peers.dir, "prometheus.yml")
 	writeFile(s.t, path, config.String())
-	port := freePort(s.t)
+	port := probetest.HoldPort()
 	server := s.peers.server("prometheus", answers200("http://"+address(port)+"/-/ready"), port)
 	server.more = []string{path}
 	server.start()

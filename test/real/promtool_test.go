@@ -14,6 +14,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"skywatch/internal/probetest"
 )
 
 // TestPromtool holds what skywatch exports to the rules of Prometheus' own linter.
@@ -95,7 +97,7 @@ checks:
 // TestPromtoolLogins is about the probers that log in, at real servers and where there is none, and about what /metrics has of their logins.
 func TestPromtoolLogins(t *testing.T) {
 	m, p := startMail(t), newPeers(t)
-	files, database := freePort(t), freePort(t)
+	files, database := probetest.HoldPort(), probetest.HoldPort()
 	p.vsftpd(files, greets(files, "220")).start()
 	p.mariadb(database).start()
 	d := newDaemon(t, t.TempDir(), strings.NewReplacer("MAILCA", m.trust(), "FILESCA", fmt.Sprintf("tls_config: {ca_file: %q}", filepath.Join(p.pki(), "ca.pem")),

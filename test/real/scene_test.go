@@ -29,7 +29,7 @@ type scene struct {
 func newScene(t *testing.T) *scene {
 	t.Helper()
 	p := newPeers(t)
-	s := &scene{t: t, peers: p, http: freePort(t), https: freePort(t), h2c: freePort(t), dns: freePort(t), dot: freePort(t), ca: probetest.NewCA(t)}
+	s := &scene{t: t, peers: p, http: probetest.HoldPort(), https: probetest.HoldPort(), h2c: probetest.HoldPort(), dns: probetest.HoldPort(), dot: probetest.HoldPort(), ca: probetest.NewCA(t)}
 	p.server("nginx", answers200("http://"+address(s.http)+"/"), s.http, s.https, s.h2c).start()
 	p.server("unbound", s.answersQuery, s.dns, s.dot).start()
 	s.grpc = serveGRPC(t)

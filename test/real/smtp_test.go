@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"skywatch/internal/probetest"
 )
 
 // mailServers are Postfix and the Dovecot behind it.
@@ -29,9 +31,9 @@ func startMail(t *testing.T, parameters ...string) *mailServers {
 // startMailWith is startMail with what the recipe of Dovecot is told.
 func startMailWith(t *testing.T, env []string, parameters ...string) *mailServers {
 	t.Helper()
-	m := &mailServers{peers: newPeers(t), imap: freePort(t), imaps: freePort(t), pop3: freePort(t), smtp: freePort(t), submission: freePort(t), smtps: freePort(t),
-		lmtp: freePort(t), auth: freePort(t)}
-	m.dovecot = m.server("dovecot", greets(m.imap, "* OK"), m.imap, m.imaps, m.pop3, freePort(t), m.lmtp, m.auth)
+	m := &mailServers{peers: newPeers(t), imap: probetest.HoldPort(), imaps: probetest.HoldPort(), pop3: probetest.HoldPort(), smtp: probetest.HoldPort(), submission: probetest.HoldPort(), smtps: probetest.HoldPort(),
+		lmtp: probetest.HoldPort(), auth: probetest.HoldPort()}
+	m.dovecot = m.server("dovecot", greets(m.imap, "* OK"), m.imap, m.imaps, m.pop3, probetest.HoldPort(), m.lmtp, m.auth)
 	m.postfix = m.server("postfix", greets(m.submission, "220 "), m.smtp, m.submission, m.smtps, m.lmtp, m.auth)
 	m.dovecot.env, m.postfix.more = env, parameters
 	m.dovecot.start()

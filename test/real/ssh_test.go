@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"golang.org/x/crypto/ssh"
+
+	"skywatch/internal/probetest"
 )
 
 // sshd gives an OpenSSH server.
@@ -79,7 +81,7 @@ func readText(t *testing.T, path string) string {
 
 // TestSSH is the matrix of the ssh prober against OpenSSH; instead of a wrong authority there are wrong, unknown and changed host keys.
 func TestSSH(t *testing.T) {
-	port := freePort(t)
+	port := probetest.HoldPort()
 	s := newPeers(t).sshd(port)
 	s.start()
 	c := newCommand(t, s.peers.dir, sshModules(t, s), "watch", "Watch-pw1")
@@ -137,7 +139,7 @@ func sshChangedKey(t *testing.T, c *command, s *server, port int) {
 
 // TestSSHFrozen stops the daemon and its sessions at three moments.
 func TestSSHFrozen(t *testing.T) {
-	port := freePort(t)
+	port := probetest.HoldPort()
 	s := newPeers(t).sshd(port)
 	s.start()
 	c := newCommand(t, s.peers.dir, sshModules(t, s), "watch", "Watch-pw1")

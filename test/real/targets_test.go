@@ -10,6 +10,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"skywatch/internal/probetest"
 )
 
 const targetsConfig = `
@@ -68,7 +70,7 @@ func (d *daemon) told(subject string, times int) {
 // TestManyTargets: two real web servers, each of whose pages must answer with its own status, are one service.
 func TestManyTargets(t *testing.T) {
 	p := newPeers(t)
-	first, second := freePort(t), freePort(t)
+	first, second := probetest.HoldPort(), probetest.HoldPort()
 	one := p.nginx(first)
 	other := newPeers(t).nginx(second)
 	one.start()
