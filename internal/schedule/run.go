@@ -18,7 +18,8 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	var started sync.WaitGroup
 	defer started.Wait()
 	s.skip()
-	timer := time.NewTimer(0)
+	s.rouse() // for the first look
+	timer := time.NewTimer(idleWait)
 	defer timer.Stop()
 	for {
 		select {
