@@ -4,6 +4,7 @@
 package lockout
 
 import (
+	"crypto/sha256"
 	"errors"
 	"strings"
 	"testing"
@@ -107,6 +108,7 @@ func (*full) Delete(string) error      { return errors.New("disk full") }
 
 func TestGoesOnFromMemory(t *testing.T) {
 	f, s, disk := newFixture(DefaultConfig()), &server{secret: "right"}, new(full)
+	f.key = fixedKey
 	f.o.Memory = func(string) probe.Store { return disk }
 	for range 3 {
 		f.check(s, "wrong")
@@ -122,6 +124,22 @@ func TestGoesOnFromMemory(t *testing.T) {
 	f.check(s, "wrong")
 	if data, _ := f.memory(accountOf("", login("")).place()).Get(tallyName); !strings.Contains(string(data), `"refusals":2`) {
 		t.Errorf("stored %s, want 2 refusals", data)
+	}
+}
+
+// TestKeyOutlivesTheProcess: it is made once, and stored.
+func TestKeyOutlivesTheProcess(t *testing.T) {
+	f, s := newFixture(DefaultConfig()), &server{secret: "right"}
+	f.memory("").Delete(keyName)
+	var keys []string
+	for range 3 {
+		f.check(s, "wrong")
+		keys = append(keys, string(f.key))
+		f.restart(DefaultConfig())
+	}
+	kept, _ := f.memory("").Get(keyName)
+	if len(kept) != sha256.Size || keys[0] != string(kept) || keys[1] != keys[0] || keys[2] != keys[0] || keys[0] == string(fixedKey) {
+		t.Errorf("keys %x, stored %x, want one made by lot and kept", keys, kept)
 	}
 }
 
