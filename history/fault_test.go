@@ -176,7 +176,7 @@ func TestRefusals(t *testing.T) {
 	t.Run("in use", func(t *testing.T) {
 		o := testOptions(t, clock)
 		openStore(t, o)
-		second := New(o)
+		second := newPatient(o, newEngine())
 		defer second.Close()
 		want := `opening history "` + o.Config.Path + `": in use by process `
 		if err := second.Open(t.Context()); err == nil || !strings.HasPrefix(err.Error(), want) {

@@ -198,6 +198,7 @@ func TestReadOnly(t *testing.T) {
 	r, err := OpenReadOnly(t.Context(), o)
 	must(t, err)
 	defer r.Close()
+	r.patience = time.Minute
 	if list, err := r.Recent(t.Context(), 10); err != nil || len(list) != 1 {
 		t.Errorf("%d results, %v, want 1", len(list), err)
 	}
