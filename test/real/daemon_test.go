@@ -62,7 +62,7 @@ func (d *daemon) start() {
 
 // get fetches a page of the daemon.
 func (d *daemon) get(path string) (string, error) {
-	client := &http.Client{Timeout: 10 * time.Second}
+	client := &http.Client{Timeout: time.Minute}
 	resp, err := client.Get("http://" + address(d.port) + path)
 	if err != nil {
 		return "", err
