@@ -73,9 +73,9 @@ func TestLoginGuard(t *testing.T) {
 func guardConfig(p *peers, imaps int) string {
 	var config strings.Builder
 	fmt.Fprintf(&config, `
-modules: {imap: {prober: imap, imap: {tls: tls, tls_config: {ca_file: %q}, preferred_ip_protocol: ip4, credential: box}}}
+modules: {imap: {prober: imap, timeout: 120s, imap: {tls: tls, tls_config: {ca_file: %q}, preferred_ip_protocol: ip4, credential: box}}}
 credentials: [{name: box, username: watch@skywatch.test, password_file: password}]
-check_defaults: {every: 1s, attempts: 2, timeout: 60s, retry_delay: 100ms}
+check_defaults: {every: 2s, attempts: 2, timeout: 60s, retry_delay: 100ms}
 checks:
 `, filepath.Join(p.pki(), "ca.pem"))
 	for i := range 64 {
