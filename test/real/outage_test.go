@@ -183,6 +183,7 @@ func TestMailSurvivesKillOfEverything(t *testing.T) {
 	c.nginx.start()
 	c.daemon.start()
 	c.awaitState("Website", 1)
+	c.awaitRounds("Website", 3)
 	c.awaitDelivery()
 	c.expectOutageTold()
 }
