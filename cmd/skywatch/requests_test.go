@@ -16,9 +16,9 @@ import (
 
 const requestModules = `
 modules:
-  http_2xx: {prober: http, timeout: 5s}
-  hosted: {prober: http, timeout: 5s, http: {headers: {host: v}}}
-  tcp: {prober: tcp, timeout: 5s}
+  http_2xx: {prober: http, timeout: 1m}
+  hosted: {prober: http, timeout: 1m, http: {headers: {host: v}}}
+  tcp: {prober: tcp, timeout: 1m}
 checks: [{name: Idle, module: tcp, target: "127.0.0.1:1"}]
 notifiers: [{name: console, log: {}}]
 `
@@ -62,8 +62,8 @@ func TestOddRequests(t *testing.T) {
 		{"bad header", "GET", "target=" + web, "", "12 s", 500, "Failed to parse timeout from Prometheus header: strconv.ParseFloat: parsing \"12 s\": invalid syntax\n"},
 		{"no number", "GET", "target=" + web, "", "NaN", 500, "Failed to parse timeout from Prometheus header: "},
 		{"large header", "GET", "target=" + web, "", "1e400", 500, "Failed to parse timeout from Prometheus header: strconv.ParseFloat: parsing \"1e400\": value out of range\n"},
-		{"endless header", "GET", "target=" + web, "", "Inf", 200, "\nprobe_timeout_seconds 5\n"},
-		{"negative header", "GET", "target=" + web, "", "-5", 200, "\nprobe_timeout_seconds 5\n"},
+		{"endless header", "GET", "target=" + web, "", "Inf", 200, "\nprobe_timeout_seconds 60\n"},
+		{"negative header", "GET", "target=" + web, "", "-5", 200, "\nprobe_timeout_seconds 60\n"},
 		{"hexadecimal header", "GET", "target=" + web, "", "0x1p1", 200, "\nprobe_timeout_seconds 1.5\n"},
 		{"other hostname", "GET", "module=hosted&hostname=other&target=" + web, "", "", 400,
 			"host header defined both in module configuration (v) and with URL-parameter 'hostname' (other)\n"},
