@@ -72,6 +72,7 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 	"post":     func(ts *testscript.TestScript, neg bool, args []string) { fetch(ts, http.MethodPost, neg, args) },
 	"answer":   showAnswer,
 	"listens":  waitListening,
+	"tells":    waitTelling,
 	"signal":   sendSignal,
 	"web":      setStatus,
 	"smtp":     setMail,
@@ -169,6 +170,15 @@ func waitListening(ts *testscript.TestScript, _ bool, args []string) {
 		}
 		return err == nil
 	}, func() string { return err.Error() })
+}
+
+// waitTelling REGEXP COMMAND... runs a command until it succeeds and its output matches, since it gives up where the history takes its time.
+func waitTelling(ts *testscript.TestScript, _ bool, args []string) {
+	told := regexp.MustCompile(args[0])
+	eventually(ts, func() bool {
+		err := ts.Exec(args[1], args[2:]...)
+		return err == nil && told.MatchString(ts.ReadFile("stdout"))
+	}, func() string { return ts.ReadFile("stdout") + ts.ReadFile("stderr") })
 }
 
 // sendSignal TERM|HUP|INT sends a signal to the programs in the background.
