@@ -55,8 +55,13 @@ generated: # files made by go generate must be what it would make now
 	  was=$$(sums); $(GO) generate ./...; \
 	  [ "$$was" = "$$(sums)" ] || { echo 'generated files were stale: commit what go generate has made'; exit 1; }
 
-setup: ## the Debian packages that make test needs
+setup: ## the Debian packages and Go modules that make test needs
 	@./test/peers/install.sh
+	@# All modules are fetched here, where a proxy that is out of breath is asked again: go itself asks once.
+	@for pause in 5 20 60 0; do \
+	  $(GO) list -deps -test -tags=real ./... >/dev/null && $(GO) run $(STATICCHECK) -version >/dev/null && exit 0; \
+	  sleep $$pause; \
+	done; exit 1
 
 unit: race
 race: ## unit tests under the race detector

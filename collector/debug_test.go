@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -24,7 +25,7 @@ func talkative(t *testing.T) *probed {
 		r.Log.Warn("odd")
 		return probe.Failf(probe.ReasonResponse, "asking %q: said no, want yes", "a")
 	})}
-	result := probe.Run(t.Context(), probe.Check{Module: m, Target: probe.NewTarget("a"), Timeout: 1e9}, probe.Env{})
+	result := probe.Run(t.Context(), probe.Check{Module: m, Target: probe.NewTarget("a"), Timeout: time.Minute}, probe.Env{})
 	return &probed{Result: result, module: m}
 }
 
@@ -76,7 +77,7 @@ func TestDebugSaysWhatWasNotKept(t *testing.T) {
 		}
 		return nil
 	})}
-	p := &probed{Result: probe.Run(t.Context(), probe.Check{Module: m, Target: probe.NewTarget("a"), Timeout: 1e9}, probe.Env{}), module: m}
+	p := &probed{Result: probe.Run(t.Context(), probe.Check{Module: m, Target: probe.NewTarget("a"), Timeout: time.Minute}, probe.Env{}), module: m}
 	if text := string(Debug{}.text(p)); !strings.Contains(text, " from the middle were not kept)\n") {
 		t.Error("lines are missing without a word")
 	}

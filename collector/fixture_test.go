@@ -88,7 +88,7 @@ func testOptions() Options {
 		"picky":    {Name: "picky", Kind: "http", Prober: pickyProber{succeed}},
 		"nameless": {Name: "nameless", Kind: "dns", Prober: namelessProber{succeed}},
 		"varied":   {Name: "varied", Kind: "dns", Prober: funcProber(refuse), Vary: vary},
-		"short":    {Name: "short", Kind: "tcp", Prober: funcProber(succeed), Timeout: 5 * time.Second},
+		"short":    {Name: "short", Kind: "tcp", Prober: funcProber(succeed), Timeout: time.Minute},
 	}
 	return Options{
 		Module:        func(name string) (*probe.Module, bool) { m, ok := modules[name]; return m, ok },

@@ -94,7 +94,8 @@ func (g gauges) Collect(out chan<- prometheus.Metric) {
 
 func drawResult(t *rapid.T) probe.Result {
 	name := rapid.StringMatching(`[a-c]|[a-zA-Z_][a-zA-Z0-9_]{0,3}`)
-	label := rapid.OneOf(name, rapid.SampledFrom([]string{"größe", "a.b", `q"\`, "\n"}))
+	plain := name.Filter(func(s string) bool { return !strings.HasPrefix(s, "__") }) // which the library refuses
+	label := rapid.OneOf(plain, rapid.SampledFrom([]string{"größe", "a.b", `q"\`, "\n"}))
 	value := rapid.OneOf(rapid.Float64(), rapid.SampledFrom([]float64{0, math.Copysign(0, -1), 1, -1, 1e21, 1e-7, math.Inf(1), math.Inf(-1), math.NaN()}))
 	text := rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{"", "\\", "\"", "a\nb", "\xff\xfe"}))
 	r := probe.Result{Verdict: rapid.SampledFrom(probe.Verdicts()).Draw(t, "verdict"), Took: time.Duration(rapid.Int64Range(0, 1e12).Draw(t, "took"))}

@@ -63,6 +63,30 @@ func TestKeptStatesAreWrittenLazily(t *testing.T) {
 	look(last)
 }
 
+// TestMemoryUnread: who could not read what is there, since the disk was too slow, does not write over it.
+func TestMemoryUnread(t *testing.T) {
+	s := openStore(t, testOptions(t, newTestClock()))
+	m := s.Memory("a", "t")
+	must(t, m.Put("k", []byte("1")))
+	must(t, s.acquire(t.Context())) // as a call does that waits for the disk
+	s.patience = time.Millisecond
+	if got, ok := m.Get("k"); ok {
+		t.Errorf("got %q of a store that has no time", got)
+	}
+	s.patience = time.Minute
+	s.release()
+	for doing, err := range map[string]error{"put": m.Put("k", []byte("2")), "delete": m.Delete("k")} {
+		if err == nil || !strings.Contains(err.Error(), `changing "k": its value could not be read, want that first: using history`) {
+			t.Errorf("%s: %v, want it refused", doing, err)
+		}
+	}
+	must(t, m.Put("other", nil))
+	if got, ok := m.Get("k"); !ok || string(got) != "1" {
+		t.Errorf("got %q, %t, want what was there", got, ok)
+	}
+	must(t, m.Put("k", []byte("2")))
+}
+
 func TestMemory(t *testing.T) {
 	clock := newTestClock()
 	s := openStore(t, testOptions(t, clock))

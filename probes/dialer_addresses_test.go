@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -75,7 +76,11 @@ func TestAddresses(t *testing.T) {
 			literal := test.host == otherLoopback
 			m := testModule(t, Options{Resolver: names}, "tcp", fmt.Sprintf(
 				"{addresses: %s, preferred_ip_protocol: ip4, ip_protocol_fallback: %t, query_response: [{expect: ready}]}", test.addresses, literal))
-			res := runProbe(t, t.Context(), m, net.JoinHostPort(test.host, port), 2*short)
+			res := untilLate(
+				func(res probe.Result) bool { return res.Reason == test.reason && strings.HasSuffix(res.Err, test.want) },
+				func(timeout time.Duration) probe.Result {
+					return runProbe(t, t.Context(), m, net.JoinHostPort(test.host, port), timeout)
+				})
 			if res.Reason != test.reason || !strings.HasSuffix(res.Err, test.want) || test.want == "" && res.Err != "" { // the attempt's own deadline may say it first
 				t.Errorf("outcome:\n got %s: %s\nwant %s: %s", res.Reason, res.Err, test.reason, test.want)
 			}

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/miekg/dns"
@@ -142,8 +143,11 @@ func TestDNSOverHTTPSSilent(t *testing.T) {
 		server := probetest.Serve(t, probetest.TLS(probetest.Config(ca.Good())), probetest.Silence())
 		m := testModule(t, Options{}, "dns", "{query_name: example.com, transport_protocol: https, tls_config: {ca_file: "+ca.File()+"}}")
 		target := strings.Replace(server.Addr, "127.0.0.1", "localhost", 1)
-		res := runProbe(t, t.Context(), m, target, short)
-		if want := fmt.Sprintf("timeout: querying %q for example.com. IN ANY: no response in time, want one: context deadline exceeded", target); outcome(res) != want {
+		want := fmt.Sprintf("timeout: querying %q for example.com. IN ANY: no response in time, want one: context deadline exceeded", target)
+		res := untilLate(
+			func(res probe.Result) bool { return outcome(res) == want },
+			func(timeout time.Duration) probe.Result { return runProbe(t, t.Context(), m, target, timeout) })
+		if outcome(res) != want {
 			t.Errorf("outcome %q, want %q", outcome(res), want)
 		}
 		if got := value(t, res, "probe_dns_duration_seconds", "request"); got <= 0 {

@@ -6,6 +6,7 @@
 package probes
 
 import (
+	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -212,11 +213,14 @@ func TestFTPDataFailures(t *testing.T) {
 		"stuck list":   {"tls: none", &ftpFake{data: func(conn net.Conn) { io.Copy(io.Discard, conn) }}, probe.ReasonTimeout, "data not moved in time"},
 	} {
 		m := testModule(t, Options{}, "ftp", "{username: watch, password: secret-pw, "+test.section+"}")
-		timeout := long
+		target := strings.Replace(probetest.Serve(t, test.server.serve).Addr, "127.0.0.1", "localhost", 1)
+		run := func(timeout time.Duration) probe.Result { return runProbe(t, t.Context(), m, target, timeout) }
+		var res probe.Result
 		if test.reason == probe.ReasonTimeout {
-			timeout = short
+			res = untilLate(func(res probe.Result) bool { return strings.Contains(res.Err, test.text) }, run)
+		} else {
+			res = run(long)
 		}
-		res := runProbe(t, t.Context(), m, strings.Replace(probetest.Serve(t, test.server.serve).Addr, "127.0.0.1", "localhost", 1), timeout)
 		if res.Reason != test.reason || !strings.Contains(res.Err, test.text) {
 			t.Errorf("%s: %s: %s, want %s: ...%s...", name, res.Reason, res.Err, test.reason, test.text)
 		}
@@ -256,11 +260,17 @@ func TestFTPLeftovers(t *testing.T) {
 		t.Errorf("remembered %q, want %q", left, want)
 	}
 	// A probe that ends in the middle of its upload leaves its file to the next one.
-	stuck := &ftpFake{replies: map[string]string{"STOR": "150 well"}}
-	c.Target, c.Timeout = probe.NewTarget(probetest.Serve(t, stuck.serve).Addr), short
-	if res := probe.Run(t.Context(), c, probe.Env{Store: store}); res.Reason != probe.ReasonTimeout {
-		t.Errorf("%s: %s, want timeout", res.Reason, res.Err)
+	ctx, cancel := context.WithCancel(t.Context())
+	over := make(chan struct{})
+	stuck := &ftpFake{data: func(net.Conn) {
+		cancel()
+		<-over
+	}}
+	c.Target = probe.NewTarget(probetest.Serve(t, stuck.serve).Addr)
+	if res := probe.Run(ctx, c, probe.Env{Store: store}); res.Verdict != probe.Aborted {
+		t.Errorf("verdict %s, %s: %s, want aborted", res.Verdict, res.Reason, res.Err)
 	}
+	close(over)
 	if left, _ := store.Get(ftpFilesKey); strings.Count(string(left), "up/.skywatch-") != 2 {
 		t.Errorf("remembered %q, want the file of the probe that ended too early besides", left)
 	}

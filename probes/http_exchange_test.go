@@ -171,7 +171,7 @@ func TestHTTPExchangeCancelled(t *testing.T) {
 			s := probetest.Serve(t, get(), probetest.Send(sent), probetest.Meanwhile(cancel), probetest.Silence())
 			var strays atomic.Int64
 			check := probe.Check{Module: httpModule(t, "{}", Options{}), Target: probe.NewTarget("http://" + s.Addr), Timeout: 10 * long}
-			res := probe.Run(ctx, check, probe.Env{Strays: &strays})
+			res := probe.Run(ctx, check, probe.Env{Grace: long, Strays: &strays})
 			if res.Verdict != probe.Aborted || res.Took >= long || strays.Load() != 0 {
 				t.Errorf("verdict %s after %s with %d strays, want aborted at once", res.Verdict, res.Took, strays.Load())
 			}

@@ -87,8 +87,8 @@ func TestHTTPOAuth2(t *testing.T) {
 	if res.Reason != probe.ReasonProtocol {
 		t.Errorf("garbage gives %s: %s", res.Reason, res.Err)
 	}
-	res = fetchWithin(t, httpModule(t, keys("/slow", "client_secret: s3cret"), Options{}), probe.NewTarget(s.URL), short)
-	wantOutcome(t, res, probe.ReasonTimeout, `fetching "%s": asking "%s/slow" for a token: no answer in time, want a token`, s.URL)
+	wantLate(t, httpModule(t, keys("/slow", "client_secret: s3cret"), Options{}), s.URL,
+		fmt.Sprintf("fetching %q: asking %q for a token: no answer in time, want a token", s.URL, s.URL+"/slow"))
 	refused := probetest.RefusedAddr(t)
 	res = fetch(t, httpModule(t, "oauth2: {client_id: c, token_url: 'http://"+refused+"/'}", Options{}), s.URL)
 	if res.Reason != probe.ReasonConnect {

@@ -7,6 +7,7 @@ package probes
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -49,8 +50,8 @@ func TestHTTPStuckOnTheWay(t *testing.T) {
 		}
 		return "127.0.0.1", nil
 	})})
-	res := fetchWithin(t, m, probe.NewTarget(named(t, s.URL, "a.example")), short)
-	wantOutcome(t, res, probe.ReasonTimeout, `fetching "%s": no address in time, want a response`, named(t, s.URL, "a.example"))
+	target := named(t, s.URL, "a.example")
+	res := wantLate(t, m, target, fmt.Sprintf("fetching %q: no address in time, want a response", target))
 	wantSeries(t, res, map[string]string{"http_redirects": "1", "http_status_code": "0", "ip_protocol": "4"})
 }
 

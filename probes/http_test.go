@@ -83,7 +83,7 @@ func fetch(t testing.TB, m *probe.Module, target string) probe.Result {
 
 func fetchWithin(t testing.TB, m *probe.Module, target probe.Target, timeout time.Duration) probe.Result {
 	t.Helper()
-	return probe.Run(t.Context(), probe.Check{Module: m, Target: target, Timeout: timeout}, probe.Env{})
+	return probe.Run(t.Context(), probe.Check{Module: m, Target: target, Timeout: timeout}, probe.Env{Grace: long})
 }
 
 // web serves handlers by path on loopback.
@@ -161,6 +161,16 @@ func wantSeries(t testing.TB, res probe.Result, want map[string]string) {
 			t.Errorf("%s is %s, want %s", key, found, value)
 		}
 	}
+}
+
+// wantLate makes a probe that its deadline is to end with the text, for which it has to get that far.
+func wantLate(t testing.TB, m *probe.Module, target, text string) probe.Result {
+	t.Helper()
+	res := untilLate(
+		func(res probe.Result) bool { return res.Err == text },
+		func(timeout time.Duration) probe.Result { return runProbe(t, t.Context(), m, target, timeout) })
+	wantOutcome(t, res, probe.ReasonTimeout, text, "")
+	return res
 }
 
 // wantOutcome compares reason and error text; each %s of the text stands for the server's URL.

@@ -122,16 +122,14 @@ func TestHTTPLastModified(t *testing.T) { // 13
 func TestHTTPTimeouts(t *testing.T) { // 14, 15
 	s := probetest.Serve(t, probetest.Line("GET / HTTP/1.1\r\n"), probetest.Silence())
 	target := "http://" + s.Addr
-	res := fetchWithin(t, httpModule(t, "{}", Options{}), probe.NewTarget(target), short)
-	wantOutcome(t, res, probe.ReasonTimeout, `fetching "%s": no response in time, want a response`, target)
+	res := wantLate(t, httpModule(t, "{}", Options{}), target, fmt.Sprintf("fetching %q: no response in time, want a response", target))
 	wantSeries(t, res, map[string]string{
 		"http_duration_seconds{connect}": "T", "http_duration_seconds{processing}": "0", "http_status_code": "0"})
 
 	s = probetest.Serve(t, probetest.Line("GET / HTTP/1.1\r\n"),
 		probetest.Send("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nfour"), probetest.Silence())
 	target = "http://" + s.Addr
-	res = fetchWithin(t, httpModule(t, "{}", Options{}), probe.NewTarget(target), short)
-	wantOutcome(t, res, probe.ReasonTimeout, `fetching "%s": reading the body: no end of it in time after 4 bytes, want all of it`, target)
+	res = wantLate(t, httpModule(t, "{}", Options{}), target, fmt.Sprintf("fetching %q: reading the body: no end of it in time after 4 bytes, want all of it", target))
 	wantSeries(t, res, map[string]string{
 		"http_duration_seconds{transfer}": "T", "http_status_code": "200", "http_uncompressed_body_length": "4"})
 }

@@ -14,6 +14,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
+
+	"skywatch/internal/record"
 )
 
 // output takes what a program writes, from several goroutines.
@@ -84,6 +87,26 @@ func (d testDaemon) remembering(t *testing.T) {
 	if err := d.store.Err(); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// steady asks the history until it answers: it gives up soon where the disk or the machine is busy, which is no fault here.
+func steady[T any](t *testing.T, ask func() (T, error)) T {
+	t.Helper()
+	for end := time.Now().Add(patience); ; {
+		answer, err := ask()
+		if err == nil {
+			return answer
+		}
+		if time.Now().After(end) {
+			t.Fatal(err)
+		}
+	}
+}
+
+// settle waits until the history has done what was asked of it. Whoever writes waits for the disk a second at most, and for its turn.
+func (d testDaemon) settle(t *testing.T) {
+	t.Helper()
+	steady(t, func() ([]record.Stored, error) { return d.store.Recent(t.Context(), 1) })
 }
 
 // ask makes a request; headers come in pairs.

@@ -249,22 +249,26 @@ func TestRefusalsOutliveRestartAndReload(t *testing.T) {
 			t.Error(err)
 		}
 	}
+	try := func(d testDaemon, secret probe.Secret, check int) probe.Result {
+		defer d.settle(t)
+		return d.runner.check(t.Context(), d.deliver(t, p, secret)[check], nil)
+	}
 	writeConfig(t, path, letterboxes)
 	process(func(d testDaemon) {
 		for range 2 {
-			d.runner.check(t.Context(), d.deliver(t, p, "wrong")[0], nil)
+			try(d, "wrong", 0)
 		}
 		writeConfig(t, path, letterboxes+"time_zone: UTC\n")
 		if err := d.reload(); err != nil {
 			t.Error(err)
 		}
-		d.runner.check(t.Context(), d.deliver(t, p, "wrong")[1], nil)
-		if r := d.runner.check(t.Context(), d.deliver(t, p, "wrong")[0], nil); r.Verdict != probe.Inconclusive {
+		try(d, "wrong", 1)
+		if r := try(d, "wrong", 0); r.Verdict != probe.Inconclusive {
 			t.Errorf("after two refusals, a reload and one more: %s", r.Verdict)
 		}
 	})
 	process(func(d testDaemon) {
-		if r := d.runner.check(t.Context(), d.deliver(t, p, "wrong")[0], nil); r.Verdict != probe.Inconclusive || p.refused != 3 {
+		if r := try(d, "wrong", 0); r.Verdict != probe.Inconclusive || p.refused != 3 {
 			t.Errorf("after a restart: %s, %d logins", r.Verdict, p.refused)
 		}
 		if got := d.metric(`skywatch_login_refusals{address="mail.example.org:993",credential="module:box"}`); got != "3" {
@@ -274,15 +278,15 @@ func TestRefusalsOutliveRestartAndReload(t *testing.T) {
 		if err := d.reload(); err != nil {
 			t.Error(err)
 		}
-		if r := d.runner.check(t.Context(), d.deliver(t, p, "wrong")[0], nil); r.Verdict != probe.Down {
+		if r := try(d, "wrong", 0); r.Verdict != probe.Down {
 			t.Errorf("with a higher count: %s", r.Verdict)
 		}
-		if r := d.runner.check(t.Context(), d.deliver(t, p, "right")[0], nil); !r.Success() {
+		if r := try(d, "right", 0); !r.Success() {
 			t.Errorf("with a changed secret: %s %s", r.Verdict, r.Err)
 		}
 	})
 	process(func(d testDaemon) {
-		if r := d.runner.check(t.Context(), d.deliver(t, p, "right")[0], nil); !r.Success() {
+		if r := try(d, "right", 0); !r.Success() {
 			t.Errorf("after a success and a restart: %s %s", r.Verdict, r.Err)
 		}
 	})

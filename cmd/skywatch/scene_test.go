@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -56,6 +57,7 @@ func newScene(env *testscript.Env) *scene {
 	env.Setenv("WEB", s.web.URL)
 	env.Setenv("OTHER", s.other.URL)
 	env.Setenv("SMTP", "127.0.0.1:"+strconv.Itoa(s.mail.port))
+	env.Setenv("LATER", time.Now().UTC().Add(12*time.Hour).Format("15:04")) // when no daily summary comes into a script
 	env.Defer(s.web.Close)
 	env.Defer(s.other.Close)
 	env.Defer(s.mail.leave)
@@ -69,6 +71,8 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 	"get":      func(ts *testscript.TestScript, neg bool, args []string) { fetch(ts, http.MethodGet, neg, args) },
 	"post":     func(ts *testscript.TestScript, neg bool, args []string) { fetch(ts, http.MethodPost, neg, args) },
 	"answer":   showAnswer,
+	"listens":  waitListening,
+	"tells":    waitTelling,
 	"signal":   sendSignal,
 	"web":      setStatus,
 	"smtp":     setMail,
@@ -137,7 +141,7 @@ func request(method, url string) (int, string, error) {
 	if err != nil {
 		return 0, "", err
 	}
-	client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	client := &http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
 	response, err := client.Do(r)
 	if err != nil {
 		return 0, "", err
@@ -154,6 +158,27 @@ func eventually(ts *testscript.TestScript, ok func() bool, why func() string) {
 			ts.Fatalf("waited %s in vain: %s", patience, why())
 		}
 	}
+}
+
+// waitListening SOCKET waits until somebody answers on a socket, which the daemon opens at the same time as it begins to check.
+func waitListening(ts *testscript.TestScript, _ bool, args []string) {
+	var err error
+	eventually(ts, func() bool {
+		var c net.Conn
+		if c, err = net.Dial("unix", ts.MkAbs(args[0])); err == nil {
+			c.Close()
+		}
+		return err == nil
+	}, func() string { return err.Error() })
+}
+
+// waitTelling REGEXP COMMAND... runs a command until it succeeds and its output matches, since it gives up where the history takes its time.
+func waitTelling(ts *testscript.TestScript, _ bool, args []string) {
+	told := regexp.MustCompile(args[0])
+	eventually(ts, func() bool {
+		err := ts.Exec(args[1], args[2:]...)
+		return err == nil && told.MatchString(ts.ReadFile("stdout"))
+	}, func() string { return ts.ReadFile("stdout") + ts.ReadFile("stderr") })
 }
 
 // sendSignal TERM|HUP|INT sends a signal to the programs in the background.

@@ -180,7 +180,7 @@ func TestLogsKeepTheModuleOfTheTime(t *testing.T) {
 	if err := d.reload(); err != nil {
 		t.Fatal(err)
 	}
-	if text := d.get("/logs?module=hosted&target=" + web).Body.String(); !strings.Contains(text, "\n\n\nModule configuration:\nprober: http\ntimeout: 5s\nhttp:\n") {
+	if text := d.get("/logs?module=hosted&target=" + web).Body.String(); !strings.Contains(text, "\n\n\nModule configuration:\nprober: http\ntimeout: 1m0s\nhttp:\n") {
 		t.Errorf("logs show another module:\n%s", text)
 	}
 }

@@ -120,3 +120,26 @@ func TestRunInterruptsReads(t *testing.T) {
 		}
 	})
 }
+
+// TestRunGivesGrace: with more grace a prober that ends long after its deadline is no stray, and says where it was.
+func TestRunGivesGrace(t *testing.T) {
+	for grace, want := range map[time.Duration]struct {
+		took   time.Duration
+		strays int64
+	}{11 * time.Second: {11 * time.Second, 0}, 6 * time.Second: {11 * time.Second, 0}, 4 * time.Second: {9 * time.Second, 1}, 0: {1100 * time.Millisecond, 1}} {
+		synctest.Test(t, func(t *testing.T) {
+			c := checkOf(fakeProber(func(context.Context, Target, *Recorder) error {
+				time.Sleep(11 * time.Second)
+				return Failf(ReasonTimeout, "deep in thought")
+			}))
+			env := newCounted()
+			env.Grace = grace
+			res := Run(t.Context(), c, env.Env)
+			env.want(t, want.strays, 1-want.strays)
+			if res.Took != want.took || (res.Err == "deep in thought") != (want.strays == 0) {
+				t.Errorf("with %s: %s after %s, want an end after %s and %d strays", grace, res.Err, res.Took, want.took, want.strays)
+			}
+			time.Sleep(time.Minute)
+		})
+	}
+}

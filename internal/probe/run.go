@@ -4,6 +4,7 @@
 package probe
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -38,6 +39,7 @@ type Env struct {
 	Shared Store            // nil = a memory that ends with the run
 	Alone  sync.Locker      // of all runs that have memories in common, see Recorder.Alone; nil = this run has its own
 	Gate   Gate             // asked before secrets are sent; nil = nobody is
+	Grace  time.Duration    // how long, each time, a prober gets to end after its deadline; 0 = graceRead and graceClose. For tests on busy machines
 	Strays *atomic.Int64    // counts probers that still run after their deadline; nil = not counted
 	Ended  func()           // called once, when everything the run started has ended: at return, or later for a stray; nil = nothing
 }
@@ -46,8 +48,8 @@ type Env struct {
 // duration, trace and masking are here and nowhere else.
 //
 // Each attempt has c.Timeout. A failure is tried again after c.RetryDelay, c.Attempts times in all, if its reason is Retryable.
-// When ctx ends first the verdict is Aborted. Run returns at most 100 ms after the deadline even if the prober ignores its context;
-// such a prober is counted in env.Strays until it ends, and is not tried again.
+// When ctx ends first the verdict is Aborted. Run returns at most 100 ms after the deadline (without env.Grace) even if the prober ignores its
+// context; such a prober is counted in env.Strays until it ends, and is not tried again.
 func Run(ctx context.Context, c Check, env Env) Result {
 	if env.Now == nil {
 		env.Now = time.Now
@@ -124,7 +126,7 @@ func attempt(ctx context.Context, c Check, env Env, trace *traceBuffer, res *Res
 	select {
 	case err = <-done:
 	case <-within.Done():
-		err, stray = wait(within, c, r, done)
+		err, stray = wait(within, c, env, r, done)
 	}
 	res.Took = time.Since(start)
 	if stray {
@@ -148,14 +150,14 @@ func call(ctx context.Context, c Check, r *Recorder) (err error) {
 }
 
 // wait gives a prober whose time is over the chance to say where it was.
-func wait(within context.Context, c Check, r *Recorder, done <-chan error) (err error, stray bool) {
+func wait(within context.Context, c Check, env Env, r *Recorder, done <-chan error) (err error, stray bool) {
 	past := time.Unix(1, 0)
 	for _, step := range []struct {
 		end   func(net.Conn)
 		grace time.Duration
 	}{
-		{func(conn net.Conn) { conn.SetDeadline(past) }, graceRead},
-		{func(conn net.Conn) { conn.Close() }, graceClose},
+		{func(conn net.Conn) { conn.SetDeadline(past) }, cmp.Or(env.Grace, graceRead)},
+		{func(conn net.Conn) { conn.Close() }, cmp.Or(env.Grace, graceClose)},
 	} {
 		r.eachConn(step.end)
 		timer := time.NewTimer(step.grace)

@@ -41,9 +41,14 @@ fi
 log=$(mktemp)
 quietly() { "$@" >"$log" 2>&1 || { tail -20 "$log" >&2; die "failed: $*"; }; }
 echo "installing: ${missing[*]}"
-echo 'postfix postfix/main_mailer_type select No configuration' | as_root debconf-set-selections
-patient=(-o DPkg::Lock::Timeout=300 -o Acquire::Retries=5)   # a fresh machine may be at its own updates, and a mirror out of breath
-quietly as_root apt-get update -q "${patient[@]}"
-quietly as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${patient[@]}" \
-  -o Dpkg::Options::=--force-unsafe-io "${missing[@]}"
+# A fresh machine may be at its own updates, and a mirror out of breath. Apt waits for one of its locks only, debconf for none, and lists
+# that could not be fetched count as a success, so all steps are tried again.
+install() {
+  echo 'postfix postfix/main_mailer_type select No configuration' | as_root debconf-set-selections &&
+    as_root apt-get update -q -o Acquire::Retries=5 &&
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=300 -o Acquire::Retries=5 \
+      -o Dpkg::Options::=--force-unsafe-io "${missing[@]}"
+}
+patiently() { local left; for left in {19..1}; do "$@" && return; echo "failed, $left tries left"; sleep 15; done; "$@"; }
+quietly patiently install
 rm -f "$log"

@@ -41,19 +41,21 @@ func parrotSMTP(c *parrotTalk) {
 // parrotAuthSMTP is AUTH.
 func parrotAuthSMTP(c *parrotTalk, rest string) {
 	mechanism, initial, _ := strings.Cut(rest, " ")
-	ask := func(challenge string) string {
+	ask := func(challenge string) (answer string, ok bool) {
 		c.say("334 %s", encoded(challenge))
-		answer, _ := c.line()
-		return answer
+		return c.line()
 	}
 	switch mechanism {
 	case "PLAIN":
 		c.sasl(initial)
 	case "LOGIN":
 		ask("Username:")
-		c.sasl(ask("Password:"))
+		password, _ := ask("Password:")
+		c.sasl(password)
 	case "CRAM-MD5":
-		c.cramMD5(ask(canaryChallenge))
+		if answer, ok := ask(canaryChallenge); ok { // a probe may be cancelled at any time
+			c.cramMD5(answer)
+		}
 	case "XOAUTH2":
 		c.sasl(initial)
 		if c.mood == moodRefuses {
@@ -106,8 +108,9 @@ func parrotAuthIMAP(c *parrotTalk, rest string) {
 	mechanism, initial, _ := strings.Cut(rest, " ")
 	if mechanism == "CRAM-MD5" {
 		c.say("+ %s", encoded(canaryChallenge))
-		answer, _ := c.line()
-		c.cramMD5(answer)
+		if answer, ok := c.line(); ok { // a probe may be cancelled at any time
+			c.cramMD5(answer)
+		}
 		return
 	}
 	c.sasl(initial)

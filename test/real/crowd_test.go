@@ -30,8 +30,8 @@ func TestCrowdOfLogins(t *testing.T) {
 	p := newPeers(t)
 	m := p.mailServer()
 	d := newDaemon(t, p.dir, fmt.Sprintf(`modules:
-  imap: {prober: imap, timeout: 50s, imap: {tls: starttls, tls_config: {ca_file: %[1]q}, credential: box}}
-  imaps: {prober: imap, timeout: 50s, imap: {tls: tls, tls_config: {ca_file: %[1]q}, credential: box}}
+  imap: {prober: imap, timeout: 150s, imap: {tls: starttls, tls_config: {ca_file: %[1]q}, credential: box}}
+  imaps: {prober: imap, timeout: 150s, imap: {tls: tls, tls_config: {ca_file: %[1]q}, credential: box}}
 credentials:
   - {name: box, username: %[2]s, password: %[3]s, allow: ["localhost:*"]}
 `, filepath.Join(p.pki(), "ca.pem"), mailUser, mailPassword))

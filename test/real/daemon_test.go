@@ -15,7 +15,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"skywatch/internal/probetest"
 )
@@ -62,7 +61,7 @@ func (d *daemon) start() {
 
 // get fetches a page of the daemon.
 func (d *daemon) get(path string) (string, error) {
-	client := &http.Client{Timeout: 10 * time.Second}
+	client := &http.Client{Timeout: patience}
 	resp, err := client.Get("http://" + address(d.port) + path)
 	if err != nil {
 		return "", err

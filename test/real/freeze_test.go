@@ -7,6 +7,7 @@ package real
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"net"
 	"os"
@@ -34,17 +35,30 @@ func afterReply(text string) freezeWhen {
 }
 
 // afterTLS is the moment at which the client sends its first record of application data: the handshake is over. What both sides said in
-// clear before that does not matter.
+// clear before that does not matter. Records are gone through one by one (RFC 8446, section 5.1), since the random bytes in a handshake
+// may look like the begin of any other.
 func afterTLS(toServer, _ []byte) bool {
-	for {
-		i := bytes.IndexByte(toServer, 0x17) // application data, RFC 8446 section 5.1
-		if i < 0 || i+2 >= len(toServer) {
-			return false
-		}
-		if toServer[i+1] == 3 && toServer[i+2] == 3 {
+	const handshake, applicationData, header = 0x16, 0x17, 5
+	begin := bytes.Index(toServer, []byte{handshake, 3, 1})
+	for begin >= 0 && begin+header <= len(toServer) {
+		if toServer[begin] == applicationData {
 			return true
 		}
-		toServer = toServer[i+1:]
+		begin += header + int(binary.BigEndian.Uint16(toServer[begin+3:]))
+	}
+	return false
+}
+
+// TestAfterTLS: what looks like application data within a handshake is none.
+func TestAfterTLS(t *testing.T) {
+	hello := "EHLO x\r\nSTARTTLS\r\n\x16\x03\x01\x00\x07\x01\x17\x03\x03\x00\x01\x17"
+	for sent, want := range map[string]bool{
+		"": false, "STARTTLS\r\n": false, hello[:len(hello)-2]: false, hello: false, hello + "\x14\x03\x03\x00\x01\x01": false,
+		hello + "\x17": false, hello + "\x14\x03\x03\x00\x01\x01\x17\x03\x03\x00\x09": true,
+	} {
+		if got := afterTLS([]byte(sent), nil); got != want {
+			t.Errorf("after %q: %t, want %t", sent, got, want)
+		}
 	}
 }
 
@@ -107,6 +121,16 @@ func (f *freezer) forward(client net.Conn, port int, when freezeWhen) {
 	<-done
 }
 
+// isFrozen tells whether the moment has come.
+func (f *freezer) isFrozen() bool {
+	select {
+	case <-f.frozen:
+		return true
+	default:
+		return false
+	}
+}
+
 // freeze stops the whole server before what made it the moment is passed on.
 func (f *freezer) freeze() {
 	f.once.Do(func() {
@@ -128,8 +152,8 @@ func (f *freezer) signal(s syscall.Signal) {
 	reached := map[int]bool{root: true}
 	for again := true; again; {
 		again = false
-		for pid, parent := range parents() {
-			if reached[parent] && !reached[pid] {
+		for pid, p := range processes() {
+			if reached[p.parent] && !reached[pid] {
 				reached[pid], again = true, true
 				syscall.Kill(pid, s)
 			}
@@ -137,20 +161,26 @@ func (f *freezer) signal(s syscall.Signal) {
 	}
 }
 
-// parents gives the parent of each process.
-func parents() map[int]int {
-	found := make(map[int]int)
+// running is what the kernel says of a process.
+type running struct {
+	state         string
+	parent, group int
+}
+
+// processes gives all of them by their number.
+func processes() map[int]running {
+	found := make(map[int]running)
 	files, _ := filepath.Glob("/proc/[0-9]*/stat")
 	for _, file := range files {
 		data, err := os.ReadFile(file)
 		if err != nil {
 			continue // it has ended
 		}
-		var pid, parent int
-		var state string
+		var pid int
+		var p running
 		fmt.Sscan(string(data), &pid)
-		fmt.Sscan(string(data[bytes.LastIndexByte(data, ')')+1:]), &state, &parent)
-		found[pid] = parent
+		fmt.Sscan(string(data[bytes.LastIndexByte(data, ')')+1:]), &p.state, &p.parent, &p.group)
+		found[pid] = p
 	}
 	return found
 }

@@ -63,7 +63,7 @@ func TestFTPWork(t *testing.T) {
 	trust := fmt.Sprintf("tls_config: {ca_file: %q}", filepath.Join(p.pki(), "ca.pem"))
 	modules := ""
 	module := func(name, section string) {
-		modules += fmt.Sprintf("  %s: {prober: ftp, timeout: 20s, ftp: {%s}}\n", name, section)
+		modules += fmt.Sprintf("  %s: {prober: ftp, timeout: 60s, ftp: {%s}}\n", name, section)
 	}
 	watch := "username: watch, password: Watch-pw1, "
 	module("epsv", watch+"passive: epsv, upload: upload, "+trust)
@@ -102,10 +102,11 @@ func TestFTPForms(t *testing.T) {
 		section string
 		ready   func(port int) error
 		clear   string // reason without TLS
+		within  string // timeout without TLS
 	}{
-		"FTP_IMPLICIT":  {"tls: tls", greetsOverTLS, "timeout"}, // the server waits for TLS, the probe for a greeting
-		"FTP_FORCE_TLS": {"tls: starttls", func(port int) error { return greets(port, "220")() }, "auth"},
-		"FTP_REUSE":     {"tls: starttls", func(port int) error { return greets(port, "220")() }, ""},
+		"FTP_IMPLICIT":  {"tls: tls", greetsOverTLS, "timeout", "6s"}, // the server waits for TLS, the probe for a greeting
+		"FTP_FORCE_TLS": {"tls: starttls", func(port int) error { return greets(port, "220")() }, "auth", "60s"},
+		"FTP_REUSE":     {"tls: starttls", func(port int) error { return greets(port, "220")() }, "", "60s"},
 	} {
 		t.Run(setting, func(t *testing.T) {
 			t.Setenv(setting, "YES")
@@ -114,12 +115,12 @@ func TestFTPForms(t *testing.T) {
 			p.vsftpd(port, func() error { return test.ready(port) }).start()
 			trust := fmt.Sprintf("tls_config: {ca_file: %q", filepath.Join(p.pki(), "ca.pem"))
 			c := newCommand(t, p.dir, fmt.Sprintf(`
-  good: {prober: ftp, timeout: 20s, ftp: {credential: good, upload: upload, %[1]s, %[2]s}}}
-  old: {prober: ftp, timeout: 20s, ftp: {credential: good, upload: upload, %[1]s, %[2]s, max_version: TLS12}}}
-  bad: {prober: ftp, timeout: 20s, ftp: {credential: bad, %[1]s, %[2]s}}}
-  strange: {prober: ftp, timeout: 20s, ftp: {credential: good, %[1]s}}
-  clear: {prober: ftp, timeout: 6s, ftp: {credential: good, tls: none}}
-`, test.section, trust), "watch", "Watch-pw1")
+  good: {prober: ftp, timeout: 60s, ftp: {credential: good, upload: upload, %[1]s, %[2]s}}}
+  old: {prober: ftp, timeout: 60s, ftp: {credential: good, upload: upload, %[1]s, %[2]s, max_version: TLS12}}}
+  bad: {prober: ftp, timeout: 60s, ftp: {credential: bad, %[1]s, %[2]s}}}
+  strange: {prober: ftp, timeout: 60s, ftp: {credential: good, %[1]s}}
+  clear: {prober: ftp, timeout: %[3]s, ftp: {credential: good, tls: none}}
+`, test.section, trust, test.within), "watch", "Watch-pw1")
 			for module, reason := range map[string]string{"good": "", "old": "", "bad": "auth", "strange": "tls", "clear": test.clear} {
 				o := c.want(module, local(port), reason)
 				if reason == "" && module != "clear" && !strings.Contains(o.Trace, "resumed=true") {

@@ -91,10 +91,13 @@ func (d *daemon) awaitSum(what string, sum float64, name string, labels ...strin
 // expectAllTold compares what the ring says was sent with what arrived.
 func expectAllTold(t *testing.T, r *ring, s *sink) {
 	t.Helper()
-	untold, err := r.untold()
-	if err != nil || untold > 0 {
-		t.Errorf("%d transitions whose message was not sent (%v), want none", untold, err)
-	}
+	eventually(t, "the ring to know that all was sent", func() error { // a message leaves the outbox before that is committed
+		untold, err := r.untold()
+		if err == nil && untold > 0 {
+			err = fmt.Errorf("%d transitions whose message was not sent, want none", untold)
+		}
+		return err
+	})
 	sent, err := r.sent()
 	if err != nil {
 		t.Fatal(err)
@@ -109,7 +112,7 @@ func expectAllTold(t *testing.T, r *ring, s *sink) {
 			t.Errorf("%s arrived twice with different texts:\n%s\n%s", l.id, first.text, l.text)
 		}
 		arrived[l.id] = l
-		if sent[l.id] == nil {
+		if sent[l.id] == nil && !strings.Contains(l.text, "not stored: ") { // the disk did not answer in time, and the mail says so
 			t.Errorf("%s (%s) arrived, but the ring knows of no such message", l.id, l.subject)
 		}
 	}

@@ -68,13 +68,13 @@ func openMailbox(t *testing.T, p *peers, imaps int) *mailbox {
 
 // letters gives all mail of the inbox in the order of arrival.
 func (b *mailbox) letters() ([]letter, error) {
-	d := &tls.Dialer{NetDialer: &net.Dialer{Timeout: 5 * time.Second}, Config: &tls.Config{RootCAs: b.roots, ServerName: "localhost"}}
+	d := &tls.Dialer{NetDialer: &net.Dialer{Timeout: time.Minute}, Config: &tls.Config{RootCAs: b.roots, ServerName: "localhost"}}
 	conn, err := d.Dial("tcp", b.address)
 	if err != nil {
 		return nil, err
 	}
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(10 * time.Second))
+	conn.SetDeadline(time.Now().Add(time.Minute))
 	s := &imapSession{conn: conn, in: bufio.NewReader(conn)}
 	if _, err := s.in.ReadString('\n'); err != nil {
 		return nil, err

@@ -59,7 +59,7 @@ func TestMailMechanisms(t *testing.T) {
 		{"imap", "xoauth2", goodToken, m.imap}, {"pop3", "user", mailPassword, m.pop3}, {"pop3", "apop", mailPassword, m.pop3},
 	} {
 		module := func(credential string) string {
-			return fmt.Sprintf("  %s: {prober: %s, timeout: 20s, %s: {auth: %s, credential: %s, %s}}\n", credential, way.prober, way.prober, way.auth, credential, ca)
+			return fmt.Sprintf("  %s: {prober: %s, timeout: 60s, %s: {auth: %s, credential: %s, %s}}\n", credential, way.prober, way.prober, way.auth, credential, ca)
 		}
 		c := newCommand(t, p.dir, module("good")+module("bad"), mailUser, way.password)
 		for module, reason := range map[string]string{"good": "", "bad": "auth"} {
@@ -75,7 +75,7 @@ func TestMailLoginDisabled(t *testing.T) {
 	p := newPeers(t)
 	m := p.mailServer("DOVECOT_SSL=required")
 	const section = "{tls: none, source_ip_address: 127.0.0.2, credential: good}"
-	c := newCommand(t, p.dir, "  imap: {prober: imap, timeout: 20s, imap: "+section+"}\n  pop3: {prober: pop3, timeout: 20s, pop3: "+section+"}\n", mailUser, mailPassword)
+	c := newCommand(t, p.dir, "  imap: {prober: imap, timeout: 60s, imap: "+section+"}\n  pop3: {prober: pop3, timeout: 60s, pop3: "+section+"}\n", mailUser, mailPassword)
 	for module, want := range map[string]struct {
 		port int
 		text string

@@ -65,7 +65,7 @@ func introspection(t *testing.T) *httptest.Server {
 func (m *mailServer) deliver(to, header string) {
 	t := m.peers.t
 	t.Helper()
-	conn, err := net.DialTimeout("tcp", address(m.lmtp), 5*time.Second)
+	conn, err := net.DialTimeout("tcp", address(m.lmtp), patience)
 	if err != nil {
 		t.Fatal(err)
 	}

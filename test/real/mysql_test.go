@@ -104,7 +104,7 @@ func TestMySQLWork(t *testing.T) {
 	trust := fmt.Sprintf("tls_config: {ca_file: %q}", filepath.Join(p.pki(), "ca.pem"))
 	modules := ""
 	module := func(name, section string) {
-		modules += fmt.Sprintf("  %s: {prober: mysql, timeout: 20s, mysql: {%s}}\n", name, section)
+		modules += fmt.Sprintf("  %s: {prober: mysql, timeout: 60s, mysql: {%s}}\n", name, section)
 	}
 	watch := "username: watch, password: Watch-pw1, tls: none, "
 	query := func(name, text string) { module(name, watch+"mode: query, query: "+text) }
@@ -157,8 +157,8 @@ func TestMySQLCrowded(t *testing.T) {
 	t.Setenv("MARIADB_CONNECTIONS", "10") // the least that MariaDB takes
 	server := p.mariadb(port)
 	server.start()
-	c := newCommand(t, p.dir, "  full: {prober: mysql, timeout: 20s, mysql: {username: watch, password: Watch-pw1, tls: none, mode: ping}}\n"+
-		"  one: {prober: mysql, timeout: 20s, mysql: {username: watch_one, password: One-pw1, tls: none, mode: ping}}\n", "watch", "Watch-pw1")
+	c := newCommand(t, p.dir, "  full: {prober: mysql, timeout: 60s, mysql: {username: watch, password: Watch-pw1, tls: none, mode: ping}}\n"+
+		"  one: {prober: mysql, timeout: 60s, mysql: {username: watch_one, password: One-pw1, tls: none, mode: ping}}\n", "watch", "Watch-pw1")
 	hold := func(user, password string) {
 		conf := mysql.NewConfig()
 		conf.User, conf.Passwd, conf.Addr = user, password, address(port)

@@ -35,7 +35,7 @@ func newPatient(t *testing.T) *patient {
 // config watches the patient with n checks, Check0 and so on, every second, and mails to the sink.
 func (p *patient) config(n int, s *sink, history string) string {
 	var b strings.Builder
-	b.WriteString("modules:\n  site: {prober: http, timeout: 20s, http: {preferred_ip_protocol: ip4}}\nchecks:\n")
+	b.WriteString("modules:\n  site: {prober: http, timeout: 60s, http: {preferred_ip_protocol: ip4}}\nchecks:\n")
 	for i := range n {
 		fmt.Fprintf(&b, "  - {name: Check%d, module: site, target: \"%s/%d\", every: 1s, attempts: 1}\n", i, p.URL, i)
 	}

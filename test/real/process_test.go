@@ -65,10 +65,26 @@ func (p *process) stop(t *testing.T) {
 	p.kill()
 }
 
-// kill ends the process and its children at once, as a power cut would, and waits until it is gone.
+// kill ends the process and its children at once, as a power cut would, and waits until all are gone, and with them their listeners.
 func (p *process) kill() {
 	syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
 	<-p.done
+	for end := time.Now().Add(patience); groupLives(p.cmd.Process.Pid) && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// groupLives tells whether a process of the group runs; one that ended and was not waited for does not.
+func groupLives(group int) bool {
+	if syscall.Kill(-group, 0) != nil {
+		return false
+	}
+	for _, p := range processes() {
+		if p.group == group && p.state != "Z" && p.state != "X" {
+			return true
+		}
+	}
+	return false
 }
 
 // eventually waits until check gives nil.

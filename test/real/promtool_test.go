@@ -48,7 +48,7 @@ func expectMeasured(t *testing.T, d *daemon, status int) {
 			label := fmt.Sprintf("{check=\"Check%d\"", i)
 			for _, want := range []string{
 				fmt.Sprintf("\nprobe_http_status_code%s} %d\n", label, status), "probe_http_duration_seconds" + label + ",phase=\"processing\"} ",
-				"probe_duration_seconds" + label + "} 0.", "probe_timeout_seconds" + label + "} 20\n",
+				"probe_duration_seconds" + label + "} 0.", "probe_timeout_seconds" + label + "} 60\n",
 			} {
 				if !strings.Contains(text, want) {
 					return fmt.Errorf("%q is missing in\n%s", want, text)
@@ -76,13 +76,13 @@ func TestPromtoolGolden(t *testing.T) {
 
 const promtoolLogins = `
 modules:
-  smtp: {prober: smtp, timeout: 10s, smtp: {credential: mail, send: rcpt, from: watch@skywatch.test, to: [watch@skywatch.test], MAILCA}}
-  imap: {prober: imap, timeout: 10s, imap: {credential: mail, search: ALL, MAILCA}}
-  pop3: {prober: pop3, timeout: 10s, pop3: {credential: mail, MAILCA}}
-  loop: {prober: mailloop, timeout: 10s, mailloop: {credential: mail, from: watch@skywatch.test, to: watch@skywatch.test, poll: 50ms, MAILCA, mailbox: {server: "BOX", MAILCA}}}
-  ftp: {prober: ftp, timeout: 10s, ftp: {credential: files, upload: upload, FILESCA}}
-  mysql: {prober: mysql, timeout: 10s, mysql: {credential: files, database: app, FILESCA}}
-  refused: {prober: imap, timeout: 10s, imap: {credential: wrong, MAILCA}}
+  smtp: {prober: smtp, timeout: 60s, smtp: {credential: mail, send: rcpt, from: watch@skywatch.test, to: [watch@skywatch.test], MAILCA}}
+  imap: {prober: imap, timeout: 60s, imap: {credential: mail, search: ALL, MAILCA}}
+  pop3: {prober: pop3, timeout: 60s, pop3: {credential: mail, MAILCA}}
+  loop: {prober: mailloop, timeout: 60s, mailloop: {credential: mail, from: watch@skywatch.test, to: watch@skywatch.test, poll: 50ms, MAILCA, mailbox: {server: "BOX", MAILCA}}}
+  ftp: {prober: ftp, timeout: 60s, ftp: {credential: files, upload: upload, FILESCA}}
+  mysql: {prober: mysql, timeout: 60s, mysql: {credential: files, database: app, FILESCA}}
+  refused: {prober: imap, timeout: 60s, imap: {credential: wrong, MAILCA}}
 credentials:
   - {name: mail, username: watch@skywatch.test, password: Watch-pw1, allow: ['localhost:*']}
   - {name: files, username: watch, password: Watch-pw1, allow: ['localhost:*']}

@@ -19,7 +19,7 @@ type ring struct{ db *sql.DB }
 
 func openRing(t *testing.T, path, mode string) *ring {
 	t.Helper()
-	db, err := sql.Open("sqlite", "file:"+path+"?mode="+mode+"&_pragma=busy_timeout(10000)")
+	db, err := sql.Open("sqlite", "file:"+path+"?mode="+mode+"&_pragma=busy_timeout(60000)")
 	if err != nil {
 		t.Fatal(err)
 	}

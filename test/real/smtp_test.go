@@ -70,7 +70,7 @@ func TestSMTPDelivery(t *testing.T) {
 	m := startMail(t)
 	envelope := "from: watch@skywatch.test, to: [%s]"
 	module := func(name, section string, a ...any) string {
-		return fmt.Sprintf("  %s: {prober: smtp, timeout: 20s, smtp: {%s, %s}}\n", name, fmt.Sprintf(section, a...), m.trust())
+		return fmt.Sprintf("  %s: {prober: smtp, timeout: 60s, smtp: {%s, %s}}\n", name, fmt.Sprintf(section, a...), m.trust())
 	}
 	c := newCommand(t, m.dir, module("rcpt", envelope, "watch@skywatch.test")+module("unknown", envelope, "nobody@skywatch.test")+
 		module("relay", envelope, "someone@elsewhere.test")+module("early", envelope+", tls: none", "watch@skywatch.test")+
@@ -124,8 +124,8 @@ func TestSMTPMechanismsReal(t *testing.T) {
 	m := startMailWith(t, []string{"DOVECOT_OAUTH2=" + introspection(t).URL}, inClear...)
 	for name, secret := range map[string]string{"plain": mailPassword, "login": mailPassword, "cram-md5": mailPassword, "xoauth2": goodToken} {
 		section := fmt.Sprintf("auth: %s, %s}}\n", name, m.trust())
-		c := newCommand(t, m.dir, "  right: {prober: smtp, timeout: 20s, smtp: {credential: good, "+section+
-			"  wrong: {prober: smtp, timeout: 20s, smtp: {credential: bad, "+section, mailUser, secret)
+		c := newCommand(t, m.dir, "  right: {prober: smtp, timeout: 60s, smtp: {credential: good, "+section+
+			"  wrong: {prober: smtp, timeout: 60s, smtp: {credential: bad, "+section, mailUser, secret)
 		if o := c.want("right", local(m.submission), ""); !strings.Contains(o.Trace, `> "AUTH `+strings.ToUpper(name)) {
 			t.Errorf("%s was not used:\n%s", name, o.Trace)
 		}
@@ -133,7 +133,7 @@ func TestSMTPMechanismsReal(t *testing.T) {
 			t.Errorf("%s: %s", name, o.Error)
 		}
 	}
-	c := newCommand(t, m.dir, "  best: {prober: smtp, timeout: 20s, smtp: {credential: good, tls: none}}\n", mailUser, mailPassword)
+	c := newCommand(t, m.dir, "  best: {prober: smtp, timeout: 60s, smtp: {credential: good, tls: none}}\n", mailUser, mailPassword)
 	if o := c.want("best", local(m.smtp), ""); !strings.Contains(o.Trace, `> "AUTH CRAM-MD5"`) {
 		t.Errorf("in clear text, want CRAM-MD5:\n%s", o.Trace)
 	}

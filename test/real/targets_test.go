@@ -16,7 +16,7 @@ import (
 
 const targetsConfig = `
 modules:
-  site: {prober: http, timeout: 20s, http: {preferred_ip_protocol: ip4}}
+  site: {prober: http, timeout: 60s, http: {preferred_ip_protocol: ip4}}
 checks:
   - name: Websites
     module: site
@@ -30,7 +30,7 @@ checks:
       - {target: "http://%[2]s/status/404", with: {valid_status_codes: [404]}}
 notifiers:
   - {name: console, log: {}}
-alerting: {group_wait: 3s} # longer than a round, in which a server may go away
+alerting: {group_wait: 10s} # longer than two rounds on the busiest machine: a server may go away within one
 history: {path: skywatch.db}
 `
 
