@@ -54,20 +54,22 @@ func TestSSHBadGreetings(t *testing.T) {
 	}
 }
 
+func sshFlood(send func() error) {
+	for send() == nil {
+	}
+}
+
+// sshSome ends within the bytes that a server may send, however long the client takes to go on: it is no matter of who is faster.
+func sshSome(send func() error) {
+	for range 3000 {
+		if send() != nil {
+			return
+		}
+	}
+}
+
 // TestSSHHostileServers: what a server with the right key may still do. Nothing of it leaves a goroutine behind.
 func TestSSHHostileServers(t *testing.T) {
-	flood := func(send func() error) {
-		for send() == nil {
-		}
-	}
-	// some ends within the bytes that a server may send, however long the client takes to go on: it is no matter of who is faster.
-	some := func(send func() error) {
-		for range 3000 {
-			if send() != nil {
-				return
-			}
-		}
-	}
 	text := strings.Repeat("spam ", 200)
 	answer := func(f func(c ssh.ServerPreAuthConn) error) func(s *sshServer) {
 		return func(s *sshServer) {
@@ -82,11 +84,11 @@ func TestSSHHostileServers(t *testing.T) {
 		text   string
 	}{
 		"endless texts before the verdict": {answer(func(c ssh.ServerPreAuthConn) error {
-			flood(func() error { return c.SendAuthBanner(text) })
+			sshFlood(func() error { return c.SendAuthBanner(text) })
 			return errDenied
 		}), probe.ReasonProtocol, "more than 1048576 bytes received"},
 		"many texts around the verdict": {answer(func(c ssh.ServerPreAuthConn) error {
-			some(func() error { return c.SendAuthBanner("x") })
+			sshSome(func() error { return c.SendAuthBanner("x") })
 			go func() {
 				for range 15 { // there is room for 16 that the client does not take, see sshBurst; the pause after them is too short for a busy machine
 					c.SendAuthBanner("x")
@@ -97,14 +99,14 @@ func TestSSHHostileServers(t *testing.T) {
 		"endless requests": {func(s *sshServer) {
 			over := make(chan struct{})
 			s.logged = func(c *ssh.ServerConn) {
-				flood(func() error { _, _, err := c.SendRequest("spam", false, []byte(text)); return err })
+				sshFlood(func() error { _, _, err := c.SendRequest("spam", false, []byte(text)); return err })
 				close(over)
 			}
 			s.exec = func(string, ssh.Channel) uint32 { <-over; return 0 }
 		}, probe.ReasonProtocol, "more than 1048576 bytes received"},
 		"channels of its own": {func(s *sshServer) {
 			s.logged = func(c *ssh.ServerConn) {
-				some(func() error {
+				sshSome(func() error {
 					_, _, err := c.OpenChannel("x11", nil)
 					if refused, ok := err.(*ssh.OpenChannelError); ok && refused.Reason == ssh.UnknownChannelType {
 						return nil
@@ -115,13 +117,13 @@ func TestSSHHostileServers(t *testing.T) {
 		}, probe.ReasonNone, ""},
 		"endless output": {func(s *sshServer) {
 			s.exec = func(_ string, c ssh.Channel) uint32 {
-				flood(func() error { _, err := c.Write([]byte(text)); return err })
+				sshFlood(func() error { _, err := c.Write([]byte(text)); return err })
 				return 0
 			}
 		}, probe.ReasonResponse, "more than 65536 bytes of output"},
 		"endless errors": {func(s *sshServer) {
 			s.exec = func(_ string, c ssh.Channel) uint32 {
-				flood(func() error { _, err := c.Stderr().Write([]byte(text)); return err })
+				sshFlood(func() error { _, err := c.Stderr().Write([]byte(text)); return err })
 				return 0
 			}
 		}, probe.ReasonProtocol, "more than 1048576 bytes received"},
