@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -67,12 +68,12 @@ type candidate struct {
 	name string
 }
 
-func (c candidate) module(t *testing.T) *probe.Module {
+func (c candidate) module(t testing.TB) *probe.Module {
 	return testModule(t, Options{}, c.name, c.section)
 }
 
 // check looks at what holds for every result.
-func (c candidate) check(t *testing.T, in situation, res probe.Result) {
+func (c candidate) check(t testing.TB, in situation, res probe.Result) {
 	t.Helper()
 	if res.Trace.Empty() {
 		t.Error("the trace is empty, want at least a line")
@@ -101,7 +102,7 @@ func (c candidate) check(t *testing.T, in situation, res probe.Result) {
 	}
 }
 
-func (c candidate) wantReason(t *testing.T, res probe.Result, want ...probe.Reason) {
+func (c candidate) wantReason(t testing.TB, res probe.Result, want ...probe.Reason) {
 	t.Helper()
 	if !slices.Contains(want, res.Reason) || res.Success() {
 		t.Errorf("verdict %s, reason %q (%s), want %v\n%s", res.Verdict, res.Reason, res.Err, want, res.Trace)
@@ -124,9 +125,11 @@ func (c candidate) refusedPort(t *testing.T) {
 }
 
 func (c candidate) silentServer(t *testing.T) {
-	res := runProbe(t, t.Context(), c.module(t), c.target(c.serve(t, probetest.Silence()).Addr), short)
-	c.wantReason(t, res, probe.ReasonTimeout)
-	c.check(t, silent, res)
+	patiently(t, func(t testing.TB, timeout time.Duration) {
+		res := runProbe(t, t.Context(), c.module(t), c.target(c.serve(t, probetest.Silence()).Addr), timeout)
+		c.wantReason(t, res, probe.ReasonTimeout)
+		c.check(t, silent, res)
+	})
 }
 
 // badServer meets a server that breaks the rules. What it says is bounded, so the reason is not the deadline.
@@ -144,19 +147,21 @@ func (c candidate) unknownName(t *testing.T) {
 
 // cancelledContext goes away in the middle of a probe that would last long.
 func (c candidate) cancelledContext(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	server := c.serve(t, probetest.Silence())
-	go func() {
-		<-server.Accepted
-		cancel()
-	}()
-	res := runProbe(t, ctx, c.module(t), c.target(server.Addr), 10*long)
-	if res.Verdict != probe.Aborted || res.Took >= long {
-		t.Errorf("verdict %s after %s (%s), want aborted at once", res.Verdict, res.Took, res.Err)
-	}
-	if before := runProbe(t, ctx, c.module(t), c.target(server.Addr), 10*long); before.Verdict != probe.Aborted {
-		t.Errorf("verdict %s for a context that had ended, want aborted", before.Verdict)
-	}
+	patiently(t, func(t testing.TB, _ time.Duration) {
+		ctx, cancel := context.WithCancel(t.Context())
+		server := c.serve(t, probetest.Silence())
+		go func() {
+			<-server.Accepted
+			cancel()
+		}()
+		res := runProbe(t, ctx, c.module(t), c.target(server.Addr), 10*long)
+		if res.Verdict != probe.Aborted || res.Took >= long {
+			t.Errorf("verdict %s after %s (%s), want aborted at once", res.Verdict, res.Took, res.Err)
+		}
+		if before := runProbe(t, ctx, c.module(t), c.target(server.Addr), 10*long); before.Verdict != probe.Aborted {
+			t.Errorf("verdict %s for a context that had ended, want aborted", before.Verdict)
+		}
+	})
 }
 
 // concurrentProbes shares one module, as the daemon does.

@@ -67,22 +67,24 @@ func TestICMPRound(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			m := echoesWith(t, c.section, true, script(t, c.answer()))
-			res := runProbe(t, t.Context(), m, "127.0.0.1", long)
-			if got := outcome(res); got != c.want {
-				t.Errorf("outcome %q, want %q", got, c.want)
-			}
-			wantValues(t, res, map[string]float64{
-				"probe_icmp_packets_sent": float64(m.Prober.(*ICMP).Count), "probe_icmp_packets_received": c.received,
-				"probe_icmp_packets_duplicate": c.duplicates, "probe_icmp_packet_loss_ratio": c.loss, "probe_icmp_reply_hop_limit": 57,
+			patiently(t, func(t testing.TB, _ time.Duration) { // a reply has a second
+				m := echoesWith(t, c.section, true, script(t, c.answer()))
+				res := runProbe(t, t.Context(), m, "127.0.0.1", long)
+				if got := outcome(res); got != c.want {
+					t.Errorf("outcome %q, want %q", got, c.want)
+				}
+				wantValues(t, res, map[string]float64{
+					"probe_icmp_packets_sent": float64(m.Prober.(*ICMP).Count), "probe_icmp_packets_received": c.received,
+					"probe_icmp_packets_duplicate": c.duplicates, "probe_icmp_packet_loss_ratio": c.loss, "probe_icmp_reply_hop_limit": 57,
+				})
+				low, mean, high := value(t, res, "probe_icmp_rtt_min_seconds"), value(t, res, "probe_icmp_rtt_avg_seconds"), value(t, res, "probe_icmp_rtt_max_seconds")
+				if low <= 0 || low > mean || mean > high || high >= long.Seconds() {
+					t.Errorf("round trips of %v, %v and %v, want them ordered", low, mean, high)
+				}
+				if rtt := value(t, res, "probe_icmp_duration_seconds", "rtt"); rtt != mean {
+					t.Errorf("the phase rtt is %v, want the mean %v", rtt, mean)
+				}
 			})
-			low, mean, high := value(t, res, "probe_icmp_rtt_min_seconds"), value(t, res, "probe_icmp_rtt_avg_seconds"), value(t, res, "probe_icmp_rtt_max_seconds")
-			if low <= 0 || low > mean || mean > high || high >= long.Seconds() {
-				t.Errorf("round trips of %v, %v and %v, want them ordered", low, mean, high)
-			}
-			if rtt := value(t, res, "probe_icmp_duration_seconds", "rtt"); rtt != mean {
-				t.Errorf("the phase rtt is %v, want the mean %v", rtt, mean)
-			}
 		})
 	}
 }
@@ -93,23 +95,31 @@ func each(answer func(n int, reply []byte) [][]byte) func() func(int, []byte) []
 
 // TestICMPRoundLateReply shows that a reply after its successor was sent counts from its own request.
 func TestICMPRoundLateReply(t *testing.T) {
-	var first []byte
-	m := echoesWith(t, "{count: 2, interval: 30ms}", true, script(t, func(n int, reply []byte) [][]byte {
-		if n == 0 {
-			first = reply
-			return nil
+	patiently(t, func(t testing.TB, _ time.Duration) { // a reply has a second
+		held := make(chan time.Duration, 1)
+		var first []byte
+		var came time.Time
+		m := echoesWith(t, "{count: 2, interval: 30ms}", true, script(t, func(n int, reply []byte) [][]byte {
+			if n == 0 {
+				first, came = reply, time.Now()
+				return nil
+			}
+			held <- time.Since(came)
+			return [][]byte{reply, first}
+		}))
+		res := runProbe(t, t.Context(), m, "127.0.0.1", long)
+		if got := outcome(res); got != "" {
+			t.Fatalf("outcome %q, want success", got)
 		}
-		return [][]byte{reply, first}
-	}))
-	res := runProbe(t, t.Context(), m, "127.0.0.1", long)
-	if high := value(t, res, "probe_icmp_rtt_max_seconds"); outcome(res) != "" || high < 0.03 {
-		t.Errorf("outcome %q, longest round trip %v, want success and at least the interval", outcome(res), high)
-	}
+		if high, wait := value(t, res, "probe_icmp_rtt_max_seconds"), <-held; high < wait.Seconds() {
+			t.Errorf("longest round trip %v, want at least %s, for which the peer held the reply", high, wait)
+		}
+	})
 }
 
 // TestICMPRoundSkips has replies to nobody's requests.
 func TestICMPRoundSkips(t *testing.T) {
-	for range 3 {
+	patiently(t, func(t testing.TB, _ time.Duration) { // a reply has a second
 		m := echoesWith(t, "{count: 3, interval: 10ms, max_loss: 0}", true, func(request *icmp.Message) [][]byte {
 			return [][]byte{
 				reply(t, request, func(_ *icmp.Message, e *icmp.Echo) { e.Seq = (e.Seq + 100) & 0xffff }),
@@ -124,7 +134,7 @@ func TestICMPRoundSkips(t *testing.T) {
 		if got := outcome(res); got != "" {
 			t.Errorf("outcome %q, want success", got)
 		}
-	}
+	})
 }
 
 // TestICMPRoundPlaces: numbers go round after 65535.
@@ -140,24 +150,26 @@ func TestICMPRoundPlaces(t *testing.T) {
 // TestICMPRoundLost hears nothing: the attempt says so before its deadline.
 func TestICMPRoundLost(t *testing.T) {
 	leakFree(t, silent, func(t *testing.T) {
-		m := echoesWith(t, "{count: 3, interval: 10ms}", true, func(*icmp.Message) [][]byte { return nil })
-		res := runProbe(t, t.Context(), m, "127.0.0.1", short)
-		if got, want := outcome(res), `timeout: pinging "127.0.0.1": no echo reply from 127.0.0.1 in time, want one: context deadline exceeded`; got != want {
-			t.Errorf("outcome %q, want %q", got, want)
-		}
-		want := strings.Fields(roundMetrics)
-		slices.Sort(want)
-		if got := probetest.Names(res.Samples); !slices.Equal(got, want) {
-			t.Errorf("metrics %v, want %v", got, want)
-		}
-		wantValues(t, res, map[string]float64{"probe_icmp_packets_sent": 3, "probe_icmp_packets_received": 0, "probe_icmp_packet_loss_ratio": 1})
+		patiently(t, func(t testing.TB, timeout time.Duration) {
+			m := echoesWith(t, "{count: 3, interval: 10ms}", true, func(*icmp.Message) [][]byte { return nil })
+			res := runProbe(t, t.Context(), m, "127.0.0.1", timeout)
+			if got, want := outcome(res), `timeout: pinging "127.0.0.1": no echo reply from 127.0.0.1 in time, want one: context deadline exceeded`; got != want {
+				t.Errorf("outcome %q, want %q", got, want)
+			}
+			want := strings.Fields(roundMetrics)
+			slices.Sort(want)
+			if got := probetest.Names(res.Samples); !slices.Equal(got, want) {
+				t.Errorf("metrics %v, want %v", got, want)
+			}
+			wantValues(t, res, map[string]float64{"probe_icmp_packets_sent": 3, "probe_icmp_packets_received": 0, "probe_icmp_packet_loss_ratio": 1})
+		})
 	})
 }
 
 func TestICMPRoundDoesNotFit(t *testing.T) {
-	m := echoesWith(t, "{count: 11, interval: 100ms}", true, func(*icmp.Message) [][]byte { t.Error("a request was sent, want none"); return nil })
-	res := runProbe(t, t.Context(), m, "127.0.0.1", short)
-	if got, want := outcome(res), `config: pinging "127.0.0.1": 11 requests take 1s, want them to fit into the `; !strings.HasPrefix(got, want) {
+	m := echoesWith(t, "{count: 700, interval: 100ms}", true, func(*icmp.Message) [][]byte { t.Error("a request was sent, want none"); return nil })
+	res := runProbe(t, t.Context(), m, "127.0.0.1", long)
+	if got, want := outcome(res), `config: pinging "127.0.0.1": 700 requests take 1m9.9s, want them to fit into the `; !strings.HasPrefix(got, want) {
 		t.Errorf("outcome %q, want %q", got, want)
 	}
 }
@@ -165,28 +177,32 @@ func TestICMPRoundDoesNotFit(t *testing.T) {
 // TestICMPRoundCancelled ends between two requests.
 func TestICMPRoundCancelled(t *testing.T) {
 	leakFree(t, cancelled, func(t *testing.T) {
-		asked := make(chan struct{}, 1)
-		m := echoesWith(t, "{count: 3, interval: 5s}", true, func(*icmp.Message) [][]byte { asked <- struct{}{}; return nil })
-		ctx, cancel := context.WithCancel(t.Context())
-		go func() {
-			<-asked
-			cancel()
-		}()
-		if res := runProbe(t, ctx, m, "127.0.0.1", long); res.Verdict != probe.Aborted || res.Took >= 5*time.Second {
-			t.Errorf("verdict %s after %s, want aborted before the next request", res.Verdict, res.Took)
-		}
+		patiently(t, func(t testing.TB, _ time.Duration) {
+			asked := make(chan struct{}, 1)
+			m := echoesWith(t, "{count: 3, interval: 25s}", true, func(*icmp.Message) [][]byte { asked <- struct{}{}; return nil })
+			ctx, cancel := context.WithCancel(t.Context())
+			go func() {
+				<-asked
+				cancel()
+			}()
+			if res := runProbe(t, ctx, m, "127.0.0.1", long); res.Verdict != probe.Aborted || res.Took >= 25*time.Second {
+				t.Errorf("verdict %s after %s, want aborted before the next request", res.Verdict, res.Took)
+			}
+		})
 	})
 }
 
 func TestICMPRoundLoopback(t *testing.T) {
 	resolver := testResolver{"::1": {"::1"}, "127.0.0.1": {"127.0.0.1"}}
 	for _, target := range []string{"127.0.0.1", "::1"} {
-		m := testModule(t, Options{Resolver: resolver}, "icmp", "{count: 20, interval: 10ms, max_loss: 0, payload_size: 1000}")
-		res := runProbe(t, t.Context(), m, target, long)
-		if got := outcome(res); got != "" {
-			t.Errorf("%s: %s, want success", target, got)
-		}
-		wantValues(t, res, map[string]float64{"probe_icmp_packets_received": 20, "probe_icmp_reply_hop_limit": 64})
+		patiently(t, func(t testing.TB, _ time.Duration) { // a reply has a second
+			m := testModule(t, Options{Resolver: resolver}, "icmp", "{count: 20, interval: 10ms, max_loss: 0, payload_size: 1000}")
+			res := runProbe(t, t.Context(), m, target, long)
+			if got := outcome(res); got != "" {
+				t.Errorf("%s: %s, want success", target, got)
+			}
+			wantValues(t, res, map[string]float64{"probe_icmp_packets_received": 20, "probe_icmp_reply_hop_limit": 64})
+		})
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/netip"
 	"testing"
+	"time"
 
 	"golang.org/x/net/icmp"
 	"golang.org/x/net/ipv4"
@@ -108,18 +109,20 @@ func TestICMPSkipsWhatIsNotTheReply(t *testing.T) {
 		}
 		return packets
 	}
-	res := runProbe(t, t.Context(), echoes(t, true, answer), "127.0.0.1", short)
-	want := `timeout: pinging "127.0.0.1": no echo reply from 127.0.0.1 in time, want one: context deadline exceeded`
-	if got := outcome(res); got != want {
-		t.Errorf("outcome %q, want %q", got, want)
-	}
-	if rtt := value(t, res, "probe_icmp_duration_seconds", "rtt"); rtt != 0 {
-		t.Errorf("rtt %v of a lost request, want 0", rtt)
-	}
-	if _, ok := probetest.Value(res.Samples, "probe_icmp_reply_hop_limit"); ok {
-		t.Error("hop limit of a lost request, want none")
-	}
-	res = runProbe(t, t.Context(), echoes(t, true, func(request *icmp.Message) [][]byte {
+	patiently(t, func(t testing.TB, timeout time.Duration) {
+		res := runProbe(t, t.Context(), echoes(t, true, answer), "127.0.0.1", timeout)
+		want := `timeout: pinging "127.0.0.1": no echo reply from 127.0.0.1 in time, want one: context deadline exceeded`
+		if got := outcome(res); got != want {
+			t.Errorf("outcome %q, want %q", got, want)
+		}
+		if rtt := value(t, res, "probe_icmp_duration_seconds", "rtt"); rtt != 0 {
+			t.Errorf("rtt %v of a lost request, want 0", rtt)
+		}
+		if _, ok := probetest.Value(res.Samples, "probe_icmp_reply_hop_limit"); ok {
+			t.Error("hop limit of a lost request, want none")
+		}
+	})
+	res := runProbe(t, t.Context(), echoes(t, true, func(request *icmp.Message) [][]byte {
 		return append(answer(request), reply(t, request, unchanged))
 	}), "127.0.0.1", long)
 	if got := outcome(res); got != "" || value(t, res, "probe_icmp_reply_hop_limit") != 57 {
@@ -138,24 +141,28 @@ func TestICMPUnprivilegedID(t *testing.T) {
 }
 
 func TestICMPOtherSender(t *testing.T) {
-	m := echoes(t, true, func(request *icmp.Message) [][]byte { return [][]byte{reply(t, request, unchanged)} })
-	res := runProbe(t, t.Context(), m, "127.0.0.2", short) // the peer answers from 127.0.0.1
-	if res.Reason != probe.ReasonTimeout {
-		t.Errorf("%s, want the reply of another host skipped", outcome(res))
-	}
+	patiently(t, func(t testing.TB, timeout time.Duration) {
+		m := echoes(t, true, func(request *icmp.Message) [][]byte { return [][]byte{reply(t, request, unchanged)} })
+		res := runProbe(t, t.Context(), m, "127.0.0.2", timeout) // the peer answers from 127.0.0.1
+		if res.Reason != probe.ReasonTimeout {
+			t.Errorf("%s, want the reply of another host skipped", outcome(res))
+		}
+	})
 }
 
 func TestICMPCancelled(t *testing.T) {
-	asked := make(chan struct{})
-	m := echoes(t, true, func(*icmp.Message) [][]byte { close(asked); return nil })
-	ctx, cancel := context.WithCancel(t.Context())
-	go func() {
-		<-asked
-		cancel()
-	}()
-	if res := runProbe(t, ctx, m, "127.0.0.1", long); res.Verdict != probe.Aborted {
-		t.Errorf("verdict %s, want aborted", res.Verdict)
-	}
+	patiently(t, func(t testing.TB, _ time.Duration) {
+		asked := make(chan struct{})
+		m := echoes(t, true, func(*icmp.Message) [][]byte { close(asked); return nil })
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() {
+			<-asked
+			cancel()
+		}()
+		if res := runProbe(t, ctx, m, "127.0.0.1", long); res.Verdict != probe.Aborted {
+			t.Errorf("verdict %s, want aborted", res.Verdict)
+		}
+	})
 }
 
 func TestICMPRequest(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -60,7 +61,7 @@ func (p *linkProber) Probe(ctx context.Context, t probe.Target, r *probe.Recorde
 	return nil
 }
 
-func newLinkModule(t *testing.T, o Options, change func(c *ServiceConfig)) *probe.Module {
+func newLinkModule(t testing.TB, o Options, change func(c *ServiceConfig)) *probe.Module {
 	t.Helper()
 	o.Resolver = localhost
 	p := &linkProber{newServiceConfig(o, 1, 2)}
@@ -91,16 +92,14 @@ func TestLinkFailures(t *testing.T) {
 		"silent":         {tlsNone, []probetest.Step{probetest.Silence()}, probe.ReasonTimeout, "want a greeting"},
 		"silent for TLS": {tlsImplicit, []probetest.Step{probetest.Silence()}, probe.ReasonTimeout, "not done in time"},
 	} {
-		m := newLinkModule(t, Options{}, func(c *ServiceConfig) { c.TLS, c.TLSConfig.CA = test.tls, string(ca.PEM) })
-		timeout := long
-		if test.reason == probe.ReasonTimeout {
-			timeout = short
-		}
-		server := probetest.Serve(t, test.script...)
-		res := runProbe(t, t.Context(), m, strings.Replace(server.Addr, "127.0.0.1", "localhost", 1), timeout)
-		if res.Reason != test.reason || !strings.Contains(res.Err, test.text) {
-			t.Errorf("%s: %s: %s, want %s: ...%s...", name, res.Reason, res.Err, test.reason, test.text)
-		}
+		inTime(t, test.reason, func(t testing.TB, timeout time.Duration) {
+			m := newLinkModule(t, Options{}, func(c *ServiceConfig) { c.TLS, c.TLSConfig.CA = test.tls, string(ca.PEM) })
+			server := probetest.Serve(t, test.script...)
+			res := runProbe(t, t.Context(), m, strings.Replace(server.Addr, "127.0.0.1", "localhost", 1), timeout)
+			if res.Reason != test.reason || !strings.Contains(res.Err, test.text) {
+				t.Errorf("%s: %s: %s, want %s: ...%s...", name, res.Reason, res.Err, test.reason, test.text)
+			}
+		})
 	}
 }
 

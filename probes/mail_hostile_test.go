@@ -138,10 +138,12 @@ func TestMailWrongPort(t *testing.T) {
 		{"starttls", silent.Addr, `reading from "SERVER": no more in time, got nothing, want a greeting: the server may wait for TLS, is tls: starttls right for this port?`},
 		{"tls", clear.Addr, `TLS handshake with "SERVER": first record does not look like a TLS handshake, want a verified connection: the server does not speak TLS here, is tls: tls right for this port?`},
 	} {
-		timeout := map[string]time.Duration{"starttls": short, "tls": long}[test.form]
-		res := runProbe(t, t.Context(), testModule(t, Options{}, "imap", "{tls: "+test.form+"}"), test.server, timeout)
-		if got := strings.ReplaceAll(res.Err, test.server, "SERVER"); got != test.err {
-			t.Errorf("tls: %s gives\n %s, want\n %s", test.form, got, test.err)
-		}
+		reason := map[string]probe.Reason{"starttls": probe.ReasonTimeout, "tls": probe.ReasonProtocol}[test.form]
+		inTime(t, reason, func(t testing.TB, timeout time.Duration) {
+			res := runProbe(t, t.Context(), testModule(t, Options{}, "imap", "{tls: "+test.form+"}"), test.server, timeout)
+			if got := strings.ReplaceAll(res.Err, test.server, "SERVER"); got != test.err || res.Reason != reason {
+				t.Errorf("tls: %s gives %s\n %s, want %s\n %s", test.form, res.Reason, got, reason, test.err)
+			}
+		})
 	}
 }

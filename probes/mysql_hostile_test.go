@@ -238,10 +238,8 @@ func FuzzMySQL(f *testing.F) {
 		default:
 			t.Errorf("%s: %s", res.Reason, res.Err)
 		}
-		if err := goleak.Find(before, goleak.IgnoreAnyFunction("os/signal.loop"), goleak.IgnoreAnyFunction("os/signal.NotifyContext.func1"),
-			goleak.IgnoreAnyFunction("internal/fuzz.RunFuzzWorker.func1")); err != nil {
-			t.Error(err)
-		}
+		wantNoneLeft(t, before, goleak.IgnoreAnyFunction("os/signal.loop"), goleak.IgnoreAnyFunction("os/signal.NotifyContext.func1"),
+			goleak.IgnoreAnyFunction("internal/fuzz.RunFuzzWorker.func1"))
 	})
 }
 

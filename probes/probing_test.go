@@ -26,7 +26,7 @@ func runFunc(t *testing.T, f funcProber) probe.Result {
 }
 
 // wantValues compares single metrics; the key is the name, a value of -1 stands for absent.
-func wantValues(t *testing.T, res probe.Result, want map[string]float64) {
+func wantValues(t testing.TB, res probe.Result, want map[string]float64) {
 	t.Helper()
 	for name, value := range want {
 		got, ok := probetest.Value(res.Samples, name)

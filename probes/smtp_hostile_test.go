@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"skywatch/internal/probe"
 	"skywatch/internal/probetest"
@@ -67,11 +68,13 @@ func hearsHello(_ testing.TB, c *probetest.Conn) error {
 // TestSMTPSilence: a port on which the client has to begin with TLS says nothing, and the error says that.
 func TestSMTPSilence(t *testing.T) {
 	m := testModule(t, Options{}, "smtp", "{}")
-	res := runProbe(t, t.Context(), m, probetest.Serve(t, probetest.Silence()).Addr, short)
-	want := atServer(res, `reading from "SERVER": no more in time, got nothing, want a greeting of SMTP: the server may wait for TLS, is tls: starttls right for this port?`)
-	if res.Err != want || res.Reason != probe.ReasonTimeout {
-		t.Errorf("%s: %s, want %s", res.Reason, res.Err, want)
-	}
+	patiently(t, func(t testing.TB, timeout time.Duration) {
+		res := runProbe(t, t.Context(), m, probetest.Serve(t, probetest.Silence()).Addr, timeout)
+		want := atServer(res, `reading from "SERVER": no more in time, got nothing, want a greeting of SMTP: the server may wait for TLS, is tls: starttls right for this port?`)
+		if res.Err != want || res.Reason != probe.ReasonTimeout {
+			t.Errorf("%s: %s, want %s", res.Reason, res.Err, want)
+		}
+	})
 }
 
 // TestSMTPUnsolicitedShutdown is a server that shuts down between two commands, which it may.

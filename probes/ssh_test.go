@@ -46,7 +46,7 @@ func sshModule(t testing.TB, keys string) *probe.Module {
 }
 
 // wantOutcome compares reason and text of a result; reason "" is success.
-func wantSSH(t *testing.T, name string, res probe.Result, reason probe.Reason, text string) {
+func wantSSH(t testing.TB, name string, res probe.Result, reason probe.Reason, text string) {
 	t.Helper()
 	if res.Reason != reason || res.Success() != (reason == probe.ReasonNone) || !strings.Contains(res.Err, text) {
 		t.Errorf("%s: %s, reason %q: %s\nwant %q: ...%s...\n%s", name, res.Verdict, res.Reason, res.Err, reason, text, res.Trace)

@@ -108,7 +108,7 @@ func testModule(t testing.TB, o Options, prober, section string) *probe.Module {
 
 const (
 	long  = time.Minute // a timeout that no test waits for
-	short = time.Second // a timeout that a test does wait for; a handshake must fit into it, on a slow machine under the race detector
+	short = time.Second // a timeout that a test does wait for; see patiently
 )
 
 // untilLate makes a probe that is to be at a certain point when its deadline comes, which its outcome tells. A busy machine may not get it there
@@ -151,12 +151,18 @@ func leakFree(t *testing.T, name situation, f func(t *testing.T)) {
 		if t.Failed() {
 			return
 		}
-		err := goleak.Find(before, serving)
-		for end := time.Now().Add(long); err != nil && time.Now().Before(end); { // on a busy machine the last ones take their time
-			err = goleak.Find(before, serving)
-		}
-		if err != nil {
-			t.Error(err)
-		}
+		wantNoneLeft(t, before, serving)
 	})
+}
+
+// wantNoneLeft fails when goroutines are left. On a busy machine the last ones take their time.
+func wantNoneLeft(t testing.TB, allowed ...goleak.Option) {
+	t.Helper()
+	err := goleak.Find(allowed...)
+	for end := time.Now().Add(long); err != nil && time.Now().Before(end); {
+		err = goleak.Find(allowed...)
+	}
+	if err != nil {
+		t.Error(err)
+	}
 }

@@ -13,7 +13,7 @@ import (
 )
 
 // probeTCP probes a scripted server with a tcp section.
-func probeTCP(t *testing.T, section string, timeout time.Duration, script ...probetest.Step) probe.Result {
+func probeTCP(t testing.TB, section string, timeout time.Duration, script ...probetest.Step) probe.Result {
 	t.Helper()
 	return runProbe(t, t.Context(), testModule(t, Options{}, "tcp", section), probetest.Serve(t, script...).Addr, timeout)
 }
@@ -26,7 +26,6 @@ func TestTCPDialogue(t *testing.T) {
 		name    string
 		section string
 		script  []probetest.Step
-		waits   bool // for its deadline
 		reason  probe.Reason
 		err     string // after the address
 		regex   float64
@@ -37,13 +36,13 @@ func TestTCPDialogue(t *testing.T) {
 			reason: probe.ReasonResponse, err: `connection closed, got last "421 bye", want a line that matches "^220"`, regex: 1},
 		{name: "peer closes at once", section: `{query_response: [{expect: "^220"}]}`,
 			reason: probe.ReasonProtocol, err: `connection closed, got nothing, want a line that matches "^220"`, regex: 1},
-		{name: "peer stays silent", section: `{query_response: [{expect: "^220"}]}`, script: []probetest.Step{probetest.Silence()}, waits: true,
+		{name: "peer stays silent", section: `{query_response: [{expect: "^220"}]}`, script: []probetest.Step{probetest.Silence()},
 			reason: probe.ReasonTimeout, err: `no more in time, got nothing, want a line that matches "^220"`},
 		{name: "lines before the match are skipped", section: `{query_response: [{expect: "^220"}]}`, script: []probetest.Step{send("a\nb\n\n220 x\n")}},
 		{name: "match is not anchored", section: `{query_response: [{expect: "22"}]}`, script: []probetest.Step{send("a 220 x\n")}},
 		{name: "one CR is dropped", section: `{query_response: [{expect: "^a\\r$"}]}`, script: []probetest.Step{send("a\r\r\n")}},
 		{name: "unterminated banner, peer closes", section: `{query_response: [{expect: "^SSH"}]}`, script: []probetest.Step{send("SSH-2.0")}},
-		{name: "unterminated banner, peer stays", section: `{query_response: [{expect: "^SSH"}]}`, script: []probetest.Step{send("SSH-2.0"), probetest.Silence()}, waits: true,
+		{name: "unterminated banner, peer stays", section: `{query_response: [{expect: "^SSH"}]}`, script: []probetest.Step{send("SSH-2.0"), probetest.Silence()},
 			reason: probe.ReasonTimeout, err: `no more in time, got "SSH-2.0", want a line that matches "^SSH"`},
 		{name: "line of 70000 bytes", section: `{query_response: [{expect: "x"}]}`, script: []probetest.Step{send(strings.Repeat("x", 70000) + "\n")},
 			reason: probe.ReasonProtocol, err: `line longer than 65535 bytes, got "` + strings.Repeat("x", 300) + `"..., want a line that matches "x"`},
@@ -56,7 +55,7 @@ func TestTCPDialogue(t *testing.T) {
 			reason: probe.ReasonResponse, err: `found "-ER", want the bytes "+OK"`, bytes: 1},
 		{name: "too few bytes", section: `{query_response: [{expect_bytes: "+OK"}]}`, script: []probetest.Step{send("+O")},
 			reason: probe.ReasonResponse, err: `connection closed, got "+O", want the bytes "+OK"`},
-		{name: "no bytes", section: `{query_response: [{expect_bytes: "+OK"}]}`, script: []probetest.Step{probetest.Silence()}, waits: true,
+		{name: "no bytes", section: `{query_response: [{expect_bytes: "+OK"}]}`, script: []probetest.Step{probetest.Silence()},
 			reason: probe.ReasonTimeout, err: `no more in time, got nothing, want the bytes "+OK"`},
 		{name: "no bytes after lines", section: `{query_response: [{expect: "^b"}, {expect_bytes: "+OK"}]}`, script: []probetest.Step{send("a\nb\n")},
 			reason: probe.ReasonResponse, err: `connection closed, got last "b", want the bytes "+OK"`},
@@ -64,15 +63,13 @@ func TestTCPDialogue(t *testing.T) {
 		{name: "empty expect matches any line", section: `{query_response: [{expect: ""}]}`, script: []probetest.Step{send("x\n")}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			timeout := long
-			if test.waits {
-				timeout = short
-			}
-			res := probeTCP(t, test.section, timeout, test.script...)
-			if res.Reason != test.reason || !strings.HasSuffix(res.Err, test.err) {
-				t.Errorf("%q: %s, want %q: %s", res.Reason, res.Err, test.reason, test.err)
-			}
-			wantValues(t, res, map[string]float64{regexFlag: test.regex, bytesFlag: test.bytes, "probe_expect_info": -1})
+			inTime(t, test.reason, func(t testing.TB, timeout time.Duration) {
+				res := probeTCP(t, test.section, timeout, test.script...)
+				if res.Reason != test.reason || !strings.HasSuffix(res.Err, test.err) {
+					t.Errorf("%q: %s, want %q: %s", res.Reason, res.Err, test.reason, test.err)
+				}
+				wantValues(t, res, map[string]float64{regexFlag: test.regex, bytesFlag: test.bytes, "probe_expect_info": -1})
+			})
 		})
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"skywatch/internal/probe"
 	"skywatch/internal/probetest"
@@ -103,20 +104,24 @@ func TestTCPTLSFailures(t *testing.T) {
 			t.Errorf("%s: %s %s with %v, want %s with %s", name, res.Reason, res.Err, probetest.Names(res.Samples), test.reason, test.metrics)
 		}
 	}
-	res := probeTCP(t, `{tls: true}`, short, probetest.Silence())
-	if res.Reason != probe.ReasonTimeout {
-		t.Errorf("silent: %s %s, want timeout", res.Reason, res.Err)
-	}
+	patiently(t, func(t testing.TB, timeout time.Duration) {
+		res := probeTCP(t, `{tls: true}`, timeout, probetest.Silence())
+		if res.Reason != probe.ReasonTimeout {
+			t.Errorf("silent: %s %s, want timeout", res.Reason, res.Err)
+		}
+	})
 }
 
 // TestTCPClientGoesAway: reads end with the client, not only at the deadline.
 func TestTCPClientGoesAway(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	server := probetest.Serve(t, probetest.Send("hello\n"), probetest.Meanwhile(cancel), probetest.Silence())
-	m := testModule(t, Options{}, "tcp", `{query_response: [{expect: never}]}`)
-	if res := runProbe(t, ctx, m, server.Addr, 10*long); res.Verdict != probe.Aborted || res.Took > long {
-		t.Errorf("%s after %s, want aborted at once", res.Verdict, res.Took)
-	}
+	patiently(t, func(t testing.TB, _ time.Duration) {
+		ctx, cancel := context.WithCancel(t.Context())
+		server := probetest.Serve(t, probetest.Send("hello\n"), probetest.Meanwhile(cancel), probetest.Silence())
+		m := testModule(t, Options{}, "tcp", `{query_response: [{expect: never}]}`)
+		if res := runProbe(t, ctx, m, server.Addr, 10*long); res.Verdict != probe.Aborted || res.Took > long {
+			t.Errorf("%s after %s, want aborted at once", res.Verdict, res.Took)
+		}
+	})
 }
 
 func TestTCPTargets(t *testing.T) {

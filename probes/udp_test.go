@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"skywatch/internal/probe"
 	"skywatch/internal/probetest"
@@ -104,15 +105,17 @@ func TestUDPResend(t *testing.T) {
 
 func TestUDPResendEnds(t *testing.T) {
 	leakFree(t, silent, func(t *testing.T) {
-		server := packetUDP(t, func([]byte) [][]byte { return nil })
-		res := runProbe(t, t.Context(), testModule(t, Options{}, "udp", "{send: ping, expect_bytes: pong, resend: 400ms}"), server, short)
-		want := fmt.Sprintf("timeout: asking %q: no answer in time, want a datagram that begins with \"pong\": context deadline exceeded", server)
-		if got := outcome(res); got != want {
-			t.Errorf("outcome %q, want %q", got, want)
-		}
-		if sent := value(t, res, "probe_udp_datagrams_sent"); sent < 1 || sent > 3 {
-			t.Errorf("%v datagrams in %s, want one each 400ms", sent, short)
-		}
+		patiently(t, func(t testing.TB, timeout time.Duration) {
+			server := packetUDP(t, func([]byte) [][]byte { return nil })
+			res := runProbe(t, t.Context(), testModule(t, Options{}, "udp", "{send: ping, expect_bytes: pong, resend: 400ms}"), server, timeout)
+			want := fmt.Sprintf("timeout: asking %q: no answer in time, want a datagram that begins with \"pong\": context deadline exceeded", server)
+			if got := outcome(res); got != want {
+				t.Errorf("outcome %q, want %q", got, want)
+			}
+			if sent := value(t, res, "probe_udp_datagrams_sent"); sent < 1 || sent > 1+timeout.Seconds()/0.4 {
+				t.Errorf("%v datagrams in %s, want one each 400ms", sent, timeout)
+			}
+		})
 	})
 }
 

@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gorilla/websocket"
 
@@ -79,25 +80,29 @@ func TestWebSocketDialogue(t *testing.T) {
 
 // TestWebSocketDeadline has a server that grants the upgrade and then says nothing.
 func TestWebSocketDeadline(t *testing.T) {
-	target := "ws://" + probetest.Serve(t, accept, probetest.Silence()).Addr + "/"
-	m := testModule(t, Options{}, "websocket", vector40)
-	res := runProbe(t, t.Context(), m, target, short)
-	want := `timeout: step 1: reading from "` + target + `": no more in time, want a message that matches "^incoming_(.+)": context deadline exceeded`
-	if got := outcome(res); got != want {
-		t.Errorf("outcome %q, want %q", got, want)
-	}
-	if value(t, res, "probe_websocket_connection_upgraded") != 1 || value(t, res, "probe_websocket_failed_due_to_regex") != 1 ||
-		phases(res, "probe_websocket_duration_seconds") != "resolve connect processing transfer" {
-		t.Errorf("%v, want upgraded, failed and four phases", res.Samples)
-	}
+	patiently(t, func(t testing.TB, timeout time.Duration) {
+		target := "ws://" + probetest.Serve(t, accept, probetest.Silence()).Addr + "/"
+		m := testModule(t, Options{}, "websocket", vector40)
+		res := runProbe(t, t.Context(), m, target, timeout)
+		want := `timeout: step 1: reading from "` + target + `": no more in time, want a message that matches "^incoming_(.+)": context deadline exceeded`
+		if got := outcome(res); got != want {
+			t.Errorf("outcome %q, want %q", got, want)
+		}
+		if value(t, res, "probe_websocket_connection_upgraded") != 1 || value(t, res, "probe_websocket_failed_due_to_regex") != 1 ||
+			phases(res, "probe_websocket_duration_seconds") != "resolve connect processing transfer" {
+			t.Errorf("%v, want upgraded, failed and four phases", res.Samples)
+		}
+	})
 }
 
 func TestWebSocketCancelled(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	target := "ws://" + probetest.Serve(t, accept, probetest.Meanwhile(cancel), probetest.Silence()).Addr
-	if res := runProbe(t, ctx, testModule(t, Options{}, "websocket", vector40), target, long); res.Verdict != probe.Aborted {
-		t.Errorf("verdict %s, want aborted", res.Verdict)
-	}
+	patiently(t, func(t testing.TB, _ time.Duration) {
+		ctx, cancel := context.WithCancel(t.Context())
+		target := "ws://" + probetest.Serve(t, accept, probetest.Meanwhile(cancel), probetest.Silence()).Addr
+		if res := runProbe(t, ctx, testModule(t, Options{}, "websocket", vector40), target, long); res.Verdict != probe.Aborted {
+			t.Errorf("verdict %s, want aborted", res.Verdict)
+		}
+	})
 }
 
 // frame is the head of an unmasked frame.

@@ -32,7 +32,7 @@ func TestRunHoldsDeadlineAgainstDeafProber(t *testing.T) {
 			}
 			return nil
 		}))
-		c.Attempts = 5
+		c.Attempts, c.Timeout = 5, time.Second
 		start, env := time.Now(), newCounted()
 		res := Run(t.Context(), c, env.Env)
 		if took := time.Since(start); took != 1100*time.Millisecond {
@@ -65,6 +65,7 @@ func TestRunEndsReads(t *testing.T) {
 			_, err := conn.Read(make([]byte, 1))
 			return Failf(ReasonProtocol, "reading the greeting: %w", err)
 		}))
+		c.Timeout = time.Second
 		start, env := time.Now(), newCounted()
 		res := Run(t.Context(), c, env.Env)
 		env.want(t, 0, 1)
@@ -90,6 +91,7 @@ func TestRunClosesConnections(t *testing.T) {
 			_, err := r.Track(stubborn{near}, 0).Read(make([]byte, 1))
 			return err
 		}))
+		c.Timeout = time.Second
 		start, env := time.Now(), newCounted()
 		res := Run(t.Context(), c, env.Env)
 		env.want(t, 0, 1)

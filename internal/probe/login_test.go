@@ -10,6 +10,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -70,21 +71,23 @@ func TestGateSeesEveryLogin(t *testing.T) {
 // TestGateHearsOfCutAttempts: nobody waited for the verdict on what was sent, so it is not known.
 func TestGateHearsOfCutAttempts(t *testing.T) {
 	for name, end := range map[string]func(cancel func()){"time is over": func(func()) {}, "cancelled": func(cancel func()) { cancel() }} {
-		gate := new(porter)
-		ctx, cancel := context.WithCancel(t.Context())
-		m := &Module{Prober: fakeProber(func(ctx context.Context, _ Target, r *Recorder) error {
-			if err := r.Entering(Login{Address: "a:1"}); err != nil {
-				return err
+		synctest.Test(t, func(t *testing.T) {
+			gate := new(porter)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			m := &Module{Prober: fakeProber(func(ctx context.Context, _ Target, r *Recorder) error {
+				if err := r.Entering(Login{Address: "a:1"}); err != nil {
+					return err
+				}
+				end(cancel)
+				<-ctx.Done()
+				return ctx.Err()
+			})}
+			Run(ctx, Check{Module: m, Timeout: time.Second, Attempts: 1}, Env{Gate: gate})
+			if want := []string{"enter a:1 true", "cut off"}; !slices.Equal(gate.seen, want) {
+				t.Errorf("%s: the gate saw %q, want %q", name, gate.seen, want)
 			}
-			end(cancel)
-			<-ctx.Done()
-			return ctx.Err()
-		})}
-		Run(ctx, Check{Module: m, Timeout: 50 * time.Millisecond, Attempts: 1}, Env{Gate: gate})
-		cancel()
-		if want := []string{"enter a:1 true", "cut off"}; !slices.Equal(gate.seen, want) {
-			t.Errorf("%s: the gate saw %q, want %q", name, gate.seen, want)
-		}
+		})
 	}
 }
 

@@ -35,7 +35,7 @@ func TestRoundSideBySide(t *testing.T) {
 			time.Sleep(500 * time.Millisecond)
 			return nil
 		}), 20)
-		c.Attempts, c.RetryDelay = 2, time.Second
+		c.Timeout, c.Attempts, c.RetryDelay = time.Second, 2, time.Second
 		start := time.Now()
 		r := Round(t.Context(), c, plainRun, func() { ends.Add(1) })
 		if took := time.Since(start); took != 3*time.Second { // of the one that hangs: 1 s, 1 s pause, 1 s

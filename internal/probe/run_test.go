@@ -35,7 +35,7 @@ func TestRunGivesWhatWasRecorded(t *testing.T) {
 	}
 	res.Took, res.Trace = 0, Trace{}
 	want := Result{
-		Check: "Web", Module: "web", Prober: "fake", Target: "host:80", Origin: OriginSchedule, Start: start, Timeout: time.Second, Attempts: 1,
+		Check: "Web", Module: "web", Prober: "fake", Target: "host:80", Origin: OriginSchedule, Start: start, Timeout: time.Minute, Attempts: 1,
 		Verdict: Up, Samples: []Sample{{Desc: up, Value: 1}}, Facts: []Fact{{"banner", "hi"}},
 	}
 	if diff := cmp.Diff(want, res, cmp.Comparer(func(a, b *Desc) bool { return a == b }), cmp.Comparer(func(a, b Trace) bool { return a == b })); diff != "" {
