@@ -144,15 +144,15 @@ func TestDNSOverHTTPSSilent(t *testing.T) {
 		m := testModule(t, Options{}, "dns", "{query_name: example.com, transport_protocol: https, tls_config: {ca_file: "+ca.File()+"}}")
 		target := strings.Replace(server.Addr, "127.0.0.1", "localhost", 1)
 		want := fmt.Sprintf("timeout: querying %q for example.com. IN ANY: no response in time, want one: context deadline exceeded", target)
-		res := untilLate(
-			func(res probe.Result) bool { return outcome(res) == want },
-			func(timeout time.Duration) probe.Result { return runProbe(t, t.Context(), m, target, timeout) })
-		if outcome(res) != want {
-			t.Errorf("outcome %q, want %q", outcome(res), want)
-		}
-		if got := value(t, res, "probe_dns_duration_seconds", "request"); got <= 0 {
-			t.Errorf("request phase %v, want the time that was waited", got)
-		}
+		patiently(t, func(t testing.TB, timeout time.Duration) {
+			res := runProbe(t, t.Context(), m, target, timeout)
+			if outcome(res) != want {
+				t.Fatalf("outcome %q, want %q", outcome(res), want)
+			}
+			if got := value(t, res, "probe_dns_duration_seconds", "request"); got <= 0 {
+				t.Errorf("request phase %v, want the time that was waited", got)
+			}
+		})
 	})
 }
 

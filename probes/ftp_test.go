@@ -214,16 +214,12 @@ func TestFTPDataFailures(t *testing.T) {
 	} {
 		m := testModule(t, Options{}, "ftp", "{username: watch, password: secret-pw, "+test.section+"}")
 		target := strings.Replace(probetest.Serve(t, test.server.serve).Addr, "127.0.0.1", "localhost", 1)
-		run := func(timeout time.Duration) probe.Result { return runProbe(t, t.Context(), m, target, timeout) }
-		var res probe.Result
-		if test.reason == probe.ReasonTimeout {
-			res = untilLate(func(res probe.Result) bool { return strings.Contains(res.Err, test.text) }, run)
-		} else {
-			res = run(long)
-		}
-		if res.Reason != test.reason || !strings.Contains(res.Err, test.text) {
-			t.Errorf("%s: %s: %s, want %s: ...%s...", name, res.Reason, res.Err, test.reason, test.text)
-		}
+		inTime(t, test.reason, func(t testing.TB, timeout time.Duration) {
+			res := runProbe(t, t.Context(), m, target, timeout)
+			if res.Reason != test.reason || !strings.Contains(res.Err, test.text) {
+				t.Errorf("%s: %s: %s, want %s: ...%s...", name, res.Reason, res.Err, test.reason, test.text)
+			}
+		})
 	}
 }
 

@@ -78,17 +78,14 @@ func TestKeystoneOutOfReach(t *testing.T) {
 	} {
 		leakFree(t, situation(test.url), func(t *testing.T) {
 			m, want := httpModule(t, keystoneAt(test.url), Options{}), fmt.Sprintf("fetching %q: authenticating at %q: %s", s.URL, test.url, test.want)
-			var res probe.Result
-			if test.reason == probe.ReasonTimeout {
-				res = wantLate(t, m, s.URL, want)
-			} else {
-				res = runProbe(t, t.Context(), m, s.URL, long)
+			inTime(t, test.reason, func(t testing.TB, timeout time.Duration) {
+				res := runProbe(t, t.Context(), m, s.URL, timeout)
 				wantOutcome(t, res, test.reason, want, "")
-			}
-			wantSeries(t, res, map[string]string{"http_openstack_failure_info{keystone}": "1"})
-			if len(res.Logins) > 0 {
-				t.Errorf("logins %+v, want none", res.Logins)
-			}
+				wantSeries(t, res, map[string]string{"http_openstack_failure_info{keystone}": "1"})
+				if len(res.Logins) > 0 {
+					t.Errorf("logins %+v, want none", res.Logins)
+				}
+			})
 		})
 	}
 }

@@ -164,12 +164,12 @@ func wantSeries(t testing.TB, res probe.Result, want map[string]string) {
 }
 
 // wantLate makes a probe that its deadline is to end with the text, for which it has to get that far.
-func wantLate(t testing.TB, m *probe.Module, target, text string) probe.Result {
+func wantLate(t testing.TB, m *probe.Module, target, text string) (res probe.Result) {
 	t.Helper()
-	res := untilLate(
-		func(res probe.Result) bool { return res.Err == text },
-		func(timeout time.Duration) probe.Result { return runProbe(t, t.Context(), m, target, timeout) })
-	wantOutcome(t, res, probe.ReasonTimeout, text, "")
+	patiently(t, func(t testing.TB, timeout time.Duration) {
+		res = runProbe(t, t.Context(), m, target, timeout)
+		wantOutcome(t, res, probe.ReasonTimeout, text, "")
+	})
 	return res
 }
 

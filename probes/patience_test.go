@@ -16,7 +16,7 @@ import (
 // patiently runs a test that waits for a deadline, which must find the prober in a certain place, or at once after which the prober must end.
 // A machine that stands still meanwhile lets the deadline find it elsewhere, so the test is made again with more time when it fails: only the
 // last failure counts, with a minute.
-func patiently(t *testing.T, f func(t testing.TB, timeout time.Duration)) {
+func patiently(t testing.TB, f func(t testing.TB, timeout time.Duration)) {
 	t.Helper()
 	for timeout := short; timeout < long; timeout *= 4 {
 		if try(t, func(t testing.TB) { f(t, timeout) }) {
@@ -28,7 +28,7 @@ func patiently(t *testing.T, f func(t testing.TB, timeout time.Duration)) {
 }
 
 // inTime is patiently where the deadline is what is waited for; else f gets a timeout that passes only when it fails.
-func inTime(t *testing.T, reason probe.Reason, f func(t testing.TB, timeout time.Duration)) {
+func inTime(t testing.TB, reason probe.Reason, f func(t testing.TB, timeout time.Duration)) {
 	t.Helper()
 	if reason == probe.ReasonTimeout {
 		patiently(t, f)
@@ -38,7 +38,7 @@ func inTime(t *testing.T, reason probe.Reason, f func(t testing.TB, timeout time
 }
 
 // try runs f, and tells whether it passed. A failure of f is no failure of t.
-func try(t *testing.T, f func(t testing.TB)) bool {
+func try(t testing.TB, f func(t testing.TB)) bool {
 	t.Helper()
 	r := &trial{TB: t}
 	ended := make(chan struct{})

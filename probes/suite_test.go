@@ -111,16 +111,6 @@ const (
 	short = time.Second // a timeout that a test does wait for; see patiently
 )
 
-// untilLate makes a probe that is to be at a certain point when its deadline comes, which its outcome tells. A busy machine may not get it there
-// in time, so after an earlier end there is another one that has more.
-func untilLate(late func(probe.Result) bool, run func(timeout time.Duration) probe.Result) probe.Result {
-	for timeout := short; ; timeout *= 2 {
-		if res := run(timeout); late(res) || timeout >= long/2 {
-			return res
-		}
-	}
-}
-
 // runProbe makes one attempt. A prober that is still running after its deadline fails the test; it gets more time to end than it has in the
 // daemon, where a busy machine just gives up on it.
 func runProbe(t testing.TB, ctx context.Context, m *probe.Module, target string, timeout time.Duration) probe.Result {
