@@ -134,6 +134,7 @@ func TestRunGivesGrace(t *testing.T) {
 				time.Sleep(11 * time.Second)
 				return Failf(ReasonTimeout, "deep in thought")
 			}))
+			c.Timeout = time.Second
 			env := newCounted()
 			env.Grace = grace
 			res := Run(t.Context(), c, env.Env)
