@@ -11,7 +11,8 @@ SHELL       := /bin/bash
 GO          ?= go
 BIN         := bin/skywatch
 WORK        := .work
-STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+# From the module cache if it is there, since go would ask the proxy each time whether the version was withdrawn.
+staticcheck := GOPROXY="file://$$($(GO) env GOMODCACHE)/cache/download|$$($(GO) env GOPROXY)" $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 TARGETS     := linux/amd64 linux/arm/7 linux/mipsle/softfloat
 
 export CGO_ENABLED ?= 0
@@ -46,7 +47,7 @@ lint: generated
 	@unformatted=$$(gofmt -l cmd probes collector alerting history internal test); \
 	  [ -z "$$unformatted" ] || { echo "gofmt: not formatted, run make fmt:" $$unformatted; exit 1; }
 	$(GO) vet -tags=real ./...
-	$(GO) run $(STATICCHECK) -tags=real ./...
+	$(staticcheck) -tags=real ./...
 	GOARCH=mipsle $(GO) build ./...
 	@! command -v shellcheck >/dev/null || shellcheck -x -S warning .ci/run test/*.sh test/peers/*.sh
 
@@ -59,7 +60,7 @@ setup: ## the Debian packages and Go modules that make test needs
 	@./test/peers/install.sh
 	@# All modules are fetched here, where a proxy that is out of breath is asked again: go itself asks once.
 	@for pause in 5 20 60 0; do \
-	  $(GO) list -deps -test -tags=real ./... >/dev/null && $(GO) run $(STATICCHECK) -version >/dev/null && exit 0; \
+	  $(GO) list -deps -test -tags=real ./... >/dev/null && $(staticcheck) -version >/dev/null && exit 0; \
 	  sleep $$pause; \
 	done; exit 1
 

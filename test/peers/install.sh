@@ -49,6 +49,10 @@ install() {
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=300 -o Acquire::Retries=5 \
       -o Dpkg::Options::=--force-unsafe-io "${missing[@]}"
 }
-patiently() { local left; for left in {19..1}; do "$@" && return; echo "failed, $left tries left"; sleep 15; done; "$@"; }
-quietly patiently install
+patiently() { # tells on descriptor 3 why it takes so long
+  local left
+  for left in {19..1}; do "$@" && return; echo "failed, $left tries left: $(tail -1 "$log")" >&3; sleep 15; done
+  "$@"
+}
+quietly patiently install 3>&2
 rm -f "$log"
