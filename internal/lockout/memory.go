@@ -38,8 +38,7 @@ func (g *Guard) recall(accounts []account) {
 	usable := g.o.Stored()
 	g.makeKey(usable)
 	for _, a := range accounts {
-		if usable {
-			g.load(a)
+		if usable && g.load(a) {
 			g.store(a)
 		}
 	}
@@ -52,17 +51,21 @@ func (g *Guard) settled(accounts []account) bool {
 	return g.config.Max == 0 || g.key != nil && !slices.ContainsFunc(accounts, func(a account) bool { t := g.tally(a); return !t.loaded || t.changed })
 }
 
-// load reads a memory once. It needs storing.
-func (g *Guard) load(a account) {
+// load reads a memory once, and tells whether that was done. It needs storing.
+func (g *Guard) load(a account) (read bool) {
 	g.mu.Lock()
 	g.tally(a)
-	read := g.hosts[a.at("")].read
+	read = g.hosts[a.at("")].read
 	g.mu.Unlock()
 	if read {
-		return
+		return true
 	}
 	was := make(map[string]stored) // by port
-	data, ok := g.o.Memory(a.place()).Get(tallyName)
+	memory := g.o.Memory(a.place())
+	data, ok := memory.Get(tallyName)
+	if !ok && memory.Delete(tallyName) != nil {
+		return false // a memory lets nobody delete what it could not read, so there may be refusals
+	}
 	if ok && json.Unmarshal(data, &was) != nil {
 		clear(was)
 	}
@@ -80,6 +83,7 @@ func (g *Guard) load(a account) {
 		refusals, _ := g.row(t.account, t)
 		t.told = t.told || g.config.pause(refusals) > 0
 	}
+	return true
 }
 
 // merge takes in what the process did not know while it counted on its own.

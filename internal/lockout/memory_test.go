@@ -127,6 +127,28 @@ func TestGoesOnFromMemory(t *testing.T) {
 	}
 }
 
+// slow is a memory that cannot be read, and that then refuses to be changed, as one of the history does.
+type slow struct{ probe.Store }
+
+func (slow) Get(string) ([]byte, bool) { return nil, false }
+func (slow) Put(string, []byte) error  { return errors.New("not read") }
+func (slow) Delete(string) error       { return errors.New("not read") }
+
+// TestSlowMemoryForgetsNothing: what could not be read at first counts once it can be, with what came meanwhile.
+func TestSlowMemoryForgetsNothing(t *testing.T) {
+	f, s := newFixture(DefaultConfig()), &server{secret: "right"}
+	f.check(s, "wrong")
+	f.check(s, "wrong")
+	f.restart(DefaultConfig())
+	f.key = fixedKey
+	f.o.Memory = func(name string) probe.Store { return slow{f.memory(name)} }
+	f.check(s, "wrong")
+	f.o.Memory = f.memory
+	if err := f.check(s, "wrong"); !heldUp(err) || s.refused != 3 {
+		t.Errorf("got %v after %d refusals, want a pause after 3", err, s.refused)
+	}
+}
+
 // TestKeyOutlivesTheProcess: it is made once, and stored.
 func TestKeyOutlivesTheProcess(t *testing.T) {
 	f, s := newFixture(DefaultConfig()), &server{secret: "right"}
