@@ -129,7 +129,16 @@ func (c candidate) silentServer(t *testing.T) {
 		res := runProbe(t, t.Context(), c.module(t), c.target(c.serve(t, probetest.Silence()).Addr), timeout)
 		c.wantReason(t, res, probe.ReasonTimeout)
 		c.check(t, silent, res)
+		wantPrompt(t, res, timeout)
 	})
+}
+
+// wantPrompt fails when a prober went on after its time: the daemon would have given up on it. On a busy machine it ends late too, but not always.
+func wantPrompt(t testing.TB, res probe.Result, by time.Duration) {
+	t.Helper()
+	if res.Took > by+short {
+		t.Errorf("it took %s, want an end by %s", res.Took, by)
+	}
 }
 
 // badServer meets a server that breaks the rules. What it says is bounded, so the reason is not the deadline.
@@ -155,9 +164,10 @@ func (c candidate) cancelledContext(t *testing.T) {
 			cancel()
 		}()
 		res := runProbe(t, ctx, c.module(t), c.target(server.Addr), 10*long)
-		if res.Verdict != probe.Aborted || res.Took >= long {
-			t.Errorf("verdict %s after %s (%s), want aborted at once", res.Verdict, res.Took, res.Err)
+		if res.Verdict != probe.Aborted {
+			t.Errorf("verdict %s (%s), want aborted", res.Verdict, res.Err)
 		}
+		wantPrompt(t, res, 5*short)
 		if before := runProbe(t, ctx, c.module(t), c.target(server.Addr), 10*long); before.Verdict != probe.Aborted {
 			t.Errorf("verdict %s for a context that had ended, want aborted", before.Verdict)
 		}

@@ -7,6 +7,7 @@ package probes
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -14,6 +15,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -101,9 +103,12 @@ func TestHTTPOverHTTP2(t *testing.T) {
 }
 
 func TestHTTPAddressFamilies(t *testing.T) {
-	var listener net.Listener
-	for listener == nil { // a port that somebody else has over IPv6 will not do
-		listener, _ = net.Listen("tcp6", fmt.Sprintf("[::1]:%d", probetest.HoldPort())) // over IPv4 nobody listens there
+	listener, err := net.Listen("tcp6", fmt.Sprintf("[::1]:%d", probetest.HoldPort())) // over IPv4 nobody listens there
+	for errors.Is(err, syscall.EADDRINUSE) {                                           // but over IPv6 somebody may
+		listener, err = net.Listen("tcp6", fmt.Sprintf("[::1]:%d", probetest.HoldPort()))
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 	s := &httptest.Server{Listener: listener, Config: &http.Server{Handler: http.HandlerFunc(okBody)}}
 	s.Start()

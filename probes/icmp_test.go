@@ -151,18 +151,16 @@ func TestICMPOtherSender(t *testing.T) {
 }
 
 func TestICMPCancelled(t *testing.T) {
-	patiently(t, func(t testing.TB, _ time.Duration) {
-		asked := make(chan struct{})
-		m := echoes(t, true, func(*icmp.Message) [][]byte { close(asked); return nil })
-		ctx, cancel := context.WithCancel(t.Context())
-		go func() {
-			<-asked
-			cancel()
-		}()
-		if res := runProbe(t, ctx, m, "127.0.0.1", long); res.Verdict != probe.Aborted {
-			t.Errorf("verdict %s, want aborted", res.Verdict)
-		}
-	})
+	asked := make(chan struct{})
+	m := echoes(t, true, func(*icmp.Message) [][]byte { close(asked); return nil })
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		<-asked
+		cancel()
+	}()
+	if res := runProbe(t, ctx, m, "127.0.0.1", long); res.Verdict != probe.Aborted {
+		t.Errorf("verdict %s, want aborted", res.Verdict)
+	}
 }
 
 func TestICMPRequest(t *testing.T) {

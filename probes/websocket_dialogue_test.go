@@ -96,13 +96,11 @@ func TestWebSocketDeadline(t *testing.T) {
 }
 
 func TestWebSocketCancelled(t *testing.T) {
-	patiently(t, func(t testing.TB, _ time.Duration) {
-		ctx, cancel := context.WithCancel(t.Context())
-		target := "ws://" + probetest.Serve(t, accept, probetest.Meanwhile(cancel), probetest.Silence()).Addr
-		if res := runProbe(t, ctx, testModule(t, Options{}, "websocket", vector40), target, long); res.Verdict != probe.Aborted {
-			t.Errorf("verdict %s, want aborted", res.Verdict)
-		}
-	})
+	ctx, cancel := context.WithCancel(t.Context())
+	target := "ws://" + probetest.Serve(t, accept, probetest.Meanwhile(cancel), probetest.Silence()).Addr
+	if res := runProbe(t, ctx, testModule(t, Options{}, "websocket", vector40), target, long); res.Verdict != probe.Aborted {
+		t.Errorf("verdict %s, want aborted", res.Verdict)
+	}
 }
 
 // frame is the head of an unmasked frame.

@@ -54,6 +54,7 @@ func bothSucceed(t *testing.T, book *ledger, theirs, ours *exporter, r probeRequ
 			return strings.Contains(a.body, "\nprobe_success 1\n")
 		}
 		if n < comparisons {
+			t.Logf("%s, %s: once more after %s: %v %s", ours.name, r.name, took, err, rest)
 			continue
 		}
 		if err != nil {
