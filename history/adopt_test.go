@@ -44,8 +44,8 @@ func TestAdopt(t *testing.T) {
 	if list, err := s.Transitions(t.Context(), "new", 10); err != nil || len(list) != 1 {
 		t.Errorf("%d transitions, %v, want 1", len(list), err)
 	}
-	if got, ok := s.Memory("new", "t").Get("k"); !ok || string(got) != "v" {
-		t.Errorf("memory: %q, %v", got, ok)
+	if got, err := s.Memory("new", "t").Get("k"); err != nil || string(got) != "v" {
+		t.Errorf("memory: %q, %v", got, err)
 	}
 }
 

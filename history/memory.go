@@ -8,57 +8,34 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"sync"
 
 	"skywatch/internal/probe"
 )
 
-// Memory gives the durable memory of a check at a target. Put commits at once; it fails while the store refuses writes, and Get then
-// knows nothing. What Get could not read, Put and Delete leave as it is until Get can: who believes that nothing is there would write over
-// what is.
-func (s *Store) Memory(check, target string) probe.Store {
-	return &memory{store: s, check: check, target: target, unread: make(map[string]error)}
-}
+// Memory gives the durable memory of a check at a target. Put commits at once; it fails while the store refuses writes, and Get while it
+// does not answer in time.
+func (s *Store) Memory(check, target string) probe.Store { return &memory{s, check, target} }
 
 type memory struct {
 	store         *Store
 	check, target string
-
-	mu     sync.Mutex
-	unread map[string]error // by key: why the last Get got no answer
 }
 
-func (m *memory) Get(key string) (value []byte, ok bool) {
+func (m *memory) Get(key string) (value []byte, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), m.store.patience)
 	defer cancel()
-	err := m.store.consult(ctx, "reading the memory of a check from history", func(q querier) error {
+	err = m.store.consult(ctx, "reading the memory of a check from history", func(q querier) error {
 		return q.QueryRow("SELECT value FROM memory WHERE name = ? AND target = ? AND key = ?", m.check, m.target, key).Scan(&value)
 	})
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	delete(m.unread, key)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		m.unread[key] = err
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
 	}
-	return value, err == nil
-}
-
-// known tells why a key must not be changed: it is not known what it has.
-func (m *memory) known(key string) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if err := m.unread[key]; err != nil {
-		return fmt.Errorf("changing %q: its value could not be read, want that first: %w", key, err)
-	}
-	return nil
+	return value, err
 }
 
 func (m *memory) Put(key string, value []byte) error {
 	if len(value) > probe.StoreValueBytes {
 		return fmt.Errorf("storing %q: value of %d bytes, want at most %d", key, len(value), probe.StoreValueBytes)
-	}
-	if err := m.known(key); err != nil {
-		return err
 	}
 	if value == nil {
 		value = []byte{}
@@ -96,9 +73,6 @@ func (m *memory) room(key string, n int) error {
 }
 
 func (m *memory) Delete(key string) error {
-	if err := m.known(key); err != nil {
-		return err
-	}
 	return m.store.commit(context.Background(), "deleting from the memory of a check in history", func() error {
 		return m.store.write(reservePages, func(tx *sql.Tx) error {
 			_, err := tx.Exec("DELETE FROM memory WHERE name = ? AND target = ? AND key = ?", m.check, m.target, key)

@@ -272,6 +272,26 @@ func TestFTPLeftovers(t *testing.T) {
 	}
 }
 
+// TestFTPFilesUnread: a list of files that cannot be read is not written over.
+func TestFTPFilesUnread(t *testing.T) {
+	store, before := &unreadStore{key: ftpFilesKey}, "1 up/.skywatch-OLD\n"
+	if err := store.Put(ftpFilesKey, []byte(before)); err != nil {
+		t.Fatal(err)
+	}
+	server := &ftpFake{}
+	m := testModule(t, Options{}, "ftp", "{tls: none, username: watch, password: secret-pw, directory: '', upload: up}")
+	c := probe.Check{Module: m, Target: probe.NewTarget(probetest.Serve(t, server.serve).Addr), Timeout: long}
+	res := probe.Run(t.Context(), c, probe.Env{Store: store})
+	for _, want := range []string{`old files are not looked for err="no answer in time"`, `what was uploaded is not remembered err="no answer in time"`} {
+		if trace := fmt.Sprint(res.Trace); !res.Success() || !strings.Contains(trace, want) {
+			t.Errorf("%s: %s, want success and %s in\n%s", res.Reason, res.Err, want, trace)
+		}
+	}
+	if left, _ := store.MemoryStore.Get(ftpFilesKey); string(left) != before {
+		t.Errorf("remembered %q, want %q", left, before)
+	}
+}
+
 // TestFTPFileWithoutAnAnswer: the server may have made a file before it went away, or before it found no data connection.
 func TestFTPFileWithoutAnAnswer(t *testing.T) {
 	for name, test := range map[string]struct {

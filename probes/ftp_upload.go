@@ -99,7 +99,11 @@ func (f *ftpTalk) remove(path string) error {
 // clean deletes what probes of this module and target left behind that ended too early. Files of a probe that may still run are left. That
 // a server does not delete an old file is no failure of this probe; one that it never will is given up.
 func (f *ftpTalk) clean(now time.Time) error {
-	for _, file := range f.files() {
+	files, err := f.files()
+	if err != nil {
+		f.r.Log.Warn("old files are not looked for", "err", err)
+	}
+	for _, file := range files {
 		if now.Before(file.free) {
 			continue
 		}
@@ -122,8 +126,11 @@ type ftpFile struct {
 }
 
 // files gives what is remembered.
-func (f *ftpTalk) files() []ftpFile {
-	text, _ := f.r.Store().Get(ftpFilesKey)
+func (f *ftpTalk) files() ([]ftpFile, error) {
+	text, err := f.r.Store().Get(ftpFilesKey)
+	if err != nil {
+		return nil, err
+	}
 	var files []ftpFile
 	for line := range strings.Lines(string(text)) {
 		free, path, ok := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
@@ -132,7 +139,7 @@ func (f *ftpTalk) files() []ftpFile {
 			files = append(files, ftpFile{time.Unix(seconds, 0), path})
 		}
 	}
-	return files
+	return files, nil
 }
 
 // remember notes a file before it is written. Of too many the oldest are forgotten.
@@ -141,28 +148,37 @@ func (f *ftpTalk) remember(ctx context.Context, path string) {
 	if !ok {
 		deadline = time.Now().Add(ftpFileForever)
 	}
-	files := append(f.files(), ftpFile{deadline.Add(ftpFileGrace), path})
-	f.note(files[max(0, len(files)-ftpFilesMax):])
+	f.change(func(files []ftpFile) []ftpFile {
+		files = append(files, ftpFile{deadline.Add(ftpFileGrace), path})
+		return files[max(0, len(files)-ftpFilesMax):]
+	})
 }
 
 // forget is for a file that is gone.
 func (f *ftpTalk) forget(path string) {
-	f.note(slices.DeleteFunc(f.files(), func(file ftpFile) bool { return file.path == path }))
+	f.change(func(files []ftpFile) []ftpFile {
+		return slices.DeleteFunc(files, func(file ftpFile) bool { return file.path == path })
+	})
 }
 
-// note stores the list. Two probes at the same time may lose an entry of the other, which matters only if that one ends too early.
-func (f *ftpTalk) note(files []ftpFile) {
-	var err error
-	if len(files) == 0 {
-		err = f.r.Store().Delete(ftpFilesKey)
-	} else {
-		var text strings.Builder
-		for _, file := range files {
-			fmt.Fprintf(&text, "%d %s\n", file.free.Unix(), file.path)
-		}
-		err = f.r.Store().Put(ftpFilesKey, []byte(text.String()))
+// change stores another list. Two probes at the same time may lose an entry of the other, which matters only if that one ends too early.
+func (f *ftpTalk) change(with func([]ftpFile) []ftpFile) {
+	files, err := f.files()
+	if err == nil {
+		err = f.note(with(files))
 	}
 	if err != nil {
 		f.r.Log.Warn("what was uploaded is not remembered", "err", err)
 	}
+}
+
+func (f *ftpTalk) note(files []ftpFile) error {
+	if len(files) == 0 {
+		return f.r.Store().Delete(ftpFilesKey)
+	}
+	var text strings.Builder
+	for _, file := range files {
+		fmt.Fprintf(&text, "%d %s\n", file.free.Unix(), file.path)
+	}
+	return f.r.Store().Put(ftpFilesKey, []byte(text.String()))
 }

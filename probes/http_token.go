@@ -99,8 +99,8 @@ func (p *httpProbe) hideSecret(secret probe.Secret) {
 // keptToken gives a token of an earlier probe; "" when there is none that will do.
 func (p *httpProbe) keptToken(l *login) string {
 	var kept keptToken
-	data, ok := p.r.Cache().Get(p.keystone.key)
-	if !ok || json.Unmarshal(data, &kept) != nil || !kept.usable(time.Now(), l.Secret) {
+	data, err := p.r.Cache().Get(p.keystone.key)
+	if err != nil || json.Unmarshal(data, &kept) != nil || !kept.usable(time.Now(), l.Secret) {
 		return ""
 	}
 	p.r.Log.Debug("using the token of an earlier probe", "until", kept.Until)

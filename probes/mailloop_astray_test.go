@@ -17,7 +17,7 @@ import (
 // TestLedgerShared: probes at the same time that have one store do not forget each other's messages.
 func TestLedgerShared(t *testing.T) {
 	var s probe.MemoryStore
-	a, b := openLedger(&s), openLedger(&s)
+	a, b := ledgerOf(t, &s), ledgerOf(t, &s)
 	var sent [2]loopToken
 	for i, l := range []*ledger{a, b} {
 		if err := l.change(func() { sent[i], _ = l.send(time.Now()) }); err != nil {
@@ -39,7 +39,7 @@ func TestLedgerShared(t *testing.T) {
 func TestMailloopTooMany(t *testing.T) {
 	l := newLoop(t, mailboxIMAP, "wait: 50ms")
 	l.set(func(p *post) { p.hold = true })
-	book := openLedger(l.env.Store)
+	book := ledgerOf(t, l.env.Store)
 	for range maxOutstanding {
 		book.send(time.Now())
 	}
@@ -54,7 +54,7 @@ func TestMailloopTooMany(t *testing.T) {
 // TestMailloopLostOnce: what a further attempt of the run does well makes up for no message that is lost.
 func TestMailloopLostOnce(t *testing.T) {
 	l := newLoop(t, mailboxIMAP, "")
-	book := openLedger(l.env.Store)
+	book := ledgerOf(t, l.env.Store)
 	book.send(time.Now().Add(-2 * time.Hour))
 	if err := book.save(); err != nil {
 		t.Fatal(err)

@@ -23,7 +23,6 @@ const (
 	maxOutstanding  = ledgerPages * ledgerPageRoom
 	maxDone         = 64 // tokens of messages that came to something
 	ledgerKey       = "mailloop"
-	ledgerPageKey   = "mailloop_sent_%d"
 	loopTokenMaxLen = 40
 )
 
@@ -57,40 +56,59 @@ type ledgerMain struct {
 	Done   []string   `json:"done"` // outcome and id, oldest first
 }
 
-// openLedger reads a ledger, or begins one. What cannot be read is forgotten.
-func openLedger(s probe.Store) *ledger {
+func ledgerPageKey(page int) string { return fmt.Sprintf("mailloop_sent_%d", page) }
+
+// openLedger reads a ledger, or begins one. What is no ledger is forgotten.
+func openLedger(s probe.Store) (*ledger, error) {
 	l := &ledger{store: s}
-	l.load()
-	return l
+	return l, l.load()
 }
 
 // change reads the ledger again, since a probe at the same time may have changed it, has f change it, and stores it. See Recorder.Alone.
 func (l *ledger) change(f func()) error {
-	l.load()
+	if err := l.load(); err != nil {
+		return err
+	}
 	f()
 	return l.save()
 }
 
-// load reads what the store has. A ledger that was not stored yet keeps its scope.
-func (l *ledger) load() {
+// load reads what the store has. A ledger that was not stored yet keeps its scope. If the store cannot tell, the ledger is as it was.
+func (l *ledger) load() error {
+	saved, err := l.read()
+	if err != nil {
+		return err
+	}
 	scope := l.main.Scope
-	l.main, l.pages, l.saved = ledgerMain{}, [ledgerPages][]loopToken{}, make(map[string]string)
-	if err := json.Unmarshal([]byte(l.get(ledgerKey)), &l.main); err != nil || len(l.main.Scope) != loopScopeLen {
+	l.main, l.pages, l.saved = ledgerMain{}, [ledgerPages][]loopToken{}, saved
+	if err := json.Unmarshal([]byte(saved[ledgerKey]), &l.main); err != nil || len(l.main.Scope) != loopScopeLen {
 		l.main = ledgerMain{Scope: cmp.Or(scope, newLoopScope())}
 	}
 	for i := range l.pages {
-		for text := range strings.FieldsSeq(l.get(fmt.Sprintf(ledgerPageKey, i))) {
+		for text := range strings.FieldsSeq(saved[ledgerPageKey(i)]) {
 			if t, ok := parseLoopToken(text); ok && t.scope == l.main.Scope && l.outcome(t) == "" {
 				l.pages[i] = append(l.pages[i], t)
 			}
 		}
 	}
+	return nil
 }
 
-func (l *ledger) get(key string) string {
-	value, _ := l.store.Get(key)
-	l.saved[key] = string(value)
-	return string(value)
+// read gives what the store has under the keys of a ledger.
+func (l *ledger) read() (map[string]string, error) {
+	keys := []string{ledgerKey}
+	for i := range l.pages {
+		keys = append(keys, ledgerPageKey(i))
+	}
+	values := make(map[string]string)
+	for _, key := range keys {
+		value, err := l.store.Get(key)
+		if err != nil {
+			return nil, probe.Failf(probe.ReasonInternal, "reading the state of a mail loop: %w, want it or none", err)
+		}
+		values[key] = string(value)
+	}
+	return values, nil
 }
 
 // save writes what has changed. What is done goes first: a token that is both done and outstanding is done.
@@ -107,7 +125,7 @@ func (l *ledger) save() error {
 		for _, t := range page {
 			text.WriteString(t.String() + "\n")
 		}
-		if err := l.put(fmt.Sprintf(ledgerPageKey, i), text.String()); err != nil {
+		if err := l.put(ledgerPageKey(i), text.String()); err != nil {
 			return err
 		}
 	}

@@ -5,7 +5,9 @@ package probes
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,10 +17,56 @@ import (
 	"skywatch/internal/probe"
 )
 
+func ledgerOf(t *testing.T, s probe.Store) *ledger {
+	t.Helper()
+	l, err := openLedger(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// unreadStore has keys that it cannot read, as a disk that is too slow.
+type unreadStore struct {
+	probe.MemoryStore
+	key string // the first that cannot be read begins with it
+}
+
+func (s *unreadStore) Get(key string) ([]byte, error) {
+	if s.key != "" && strings.HasPrefix(key, s.key) {
+		return nil, errors.New("no answer in time")
+	}
+	return s.MemoryStore.Get(key)
+}
+
+// TestLedgerUnread: a ledger of which a page cannot be read is left as it is, in the store and in memory.
+func TestLedgerUnread(t *testing.T) {
+	s := new(unreadStore)
+	l := ledgerOf(t, s)
+	token, _ := l.send(time.Now())
+	if err := l.save(); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{ledgerKey, ledgerPageKey(0), ledgerPageKey(ledgerPages - 1)} {
+		s.key = key
+		err := l.change(func() { t.Error("a ledger that was not read is changed") })
+		if want := "reading the state of a mail loop: no answer in time, want it or none"; err == nil || err.Error() != want || probe.ReasonOf(err) != probe.ReasonInternal {
+			t.Errorf("%s: %v, want %s", key, err, want)
+		}
+		if _, err := openLedger(s); err == nil {
+			t.Errorf("%s: a ledger was begun, want an error", key)
+		}
+		s.key = ""
+		if !l.expects(token) || !ledgerOf(t, s).expects(token) {
+			t.Errorf("%s: what is on its way is forgotten", key)
+		}
+	}
+}
+
 // TestLedgerSurvives: what is outstanding and what became of the rest is read back, in whatever order it was settled.
 func TestLedgerSurvives(t *testing.T) {
 	var s probe.MemoryStore
-	l := openLedger(&s)
+	l := ledgerOf(t, &s)
 	now := time.Unix(1800000000, 0)
 	var sent []loopToken
 	for i := range ledgerPageRoom + 10 {
@@ -32,7 +80,7 @@ func TestLedgerSurvives(t *testing.T) {
 	if err := l.save(); err != nil {
 		t.Fatal(err)
 	}
-	again := openLedger(&s)
+	again := ledgerOf(t, &s)
 	if diff := cmp.Diff(l.outstanding(), again.outstanding(), cmp.AllowUnexported(loopToken{})); diff != "" || len(again.outstanding()) != ledgerPageRoom+7 {
 		t.Errorf("%d outstanding\n%s", len(again.outstanding()), diff)
 	}
@@ -51,7 +99,7 @@ func TestLedgerSurvives(t *testing.T) {
 // TestLedgerIsBounded: it fits a store, of which it uses few keys, and gives up the oldest.
 func TestLedgerIsBounded(t *testing.T) {
 	var s probe.MemoryStore
-	l := openLedger(&s)
+	l := ledgerOf(t, &s)
 	now := time.Now()
 	var first []loopToken
 	for i := range maxOutstanding + 20 {
@@ -77,14 +125,14 @@ func TestLedgerIsBounded(t *testing.T) {
 // TestLedgerWritesLittle: a probe touches one page, and nothing that has not changed.
 func TestLedgerWritesLittle(t *testing.T) {
 	s := &countingStore{}
-	l := openLedger(s)
+	l := ledgerOf(t, s)
 	for range ledgerPageRoom + 1 {
 		l.send(time.Now())
 	}
 	if err := l.save(); err != nil {
 		t.Fatal(err)
 	}
-	l, s.puts = openLedger(s), nil
+	l, s.puts = ledgerOf(t, s), nil
 	l.send(time.Now())
 	if err := l.save(); err != nil {
 		t.Fatal(err)
@@ -110,14 +158,14 @@ func (s *countingStore) Put(key string, value []byte) error {
 // TestLedgerCutShort: a crash between two writes of a settled message loses nothing.
 func TestLedgerCutShort(t *testing.T) {
 	var s probe.MemoryStore
-	l := openLedger(&s)
+	l := ledgerOf(t, &s)
 	token, _ := l.send(time.Now())
 	l.save()
 	page, _ := s.Get("mailloop_sent_0")
 	l.settle(token, loopFound)
 	l.save()
 	s.Put("mailloop_sent_0", page)
-	if again := openLedger(&s); again.expects(token) || again.outcome(token) != loopFound {
+	if again := ledgerOf(t, &s); again.expects(token) || again.outcome(token) != loopFound {
 		t.Errorf("outcome %q, expected %v", again.outcome(token), again.expects(token))
 	}
 }

@@ -62,7 +62,11 @@ func (p *Mailloop) begin(t probe.Target, r *probe.Recorder) (*loopRun, error) {
 	if err != nil {
 		return nil, err
 	}
-	run := &loopRun{p: p, target: t, box: box, r: r, signer: signer, ledger: openLedger(r.Store())}
+	book, err := openLedger(r.Store())
+	if err != nil {
+		return nil, err
+	}
+	run := &loopRun{p: p, target: t, box: box, r: r, signer: signer, ledger: book}
 	if r.Attempt() > 1 {
 		text, _ := r.Cache().Get(run.memoKey())
 		_ = json.Unmarshal(text, &run.before) // what cannot be read is nothing

@@ -156,7 +156,7 @@ func TestMailloopBacklog(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		book := openLedger(l.env.Store)
+		book := ledgerOf(t, l.env.Store)
 		for i := range maxMarked + 50 {
 			token, _ := book.send(time.Now().Add(time.Duration(i)*time.Second - 3*time.Hour))
 			l.inbox = append(l.inbox, tokenHeader+": "+signer.sign("b@mail.test", token.String())+"\r\n\r\n")

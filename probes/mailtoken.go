@@ -32,10 +32,14 @@ func mailSignerOf(r *probe.Recorder) (m mailSigner, err error) {
 
 // newMailSigner takes the key from the store, which is Recorder.Shared, or makes one there.
 func newMailSigner(s probe.Store) (mailSigner, error) {
-	if key, ok := s.Get(mailSignerKey); ok && len(key) == sha256.Size {
+	key, err := s.Get(mailSignerKey)
+	if err != nil {
+		return mailSigner{}, probe.Failf(probe.ReasonInternal, "reading the key of signed messages: %w, want it or none", err)
+	}
+	if len(key) == sha256.Size {
 		return mailSigner{key}, nil
 	}
-	key := make([]byte, sha256.Size)
+	key = make([]byte, sha256.Size)
 	rand.Read(key)
 	if err := s.Put(mailSignerKey, key); err != nil {
 		return mailSigner{}, probe.Failf(probe.ReasonInternal, "making the key of signed messages: %w, want it stored", err)

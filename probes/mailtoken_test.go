@@ -89,6 +89,10 @@ func TestMailSignerNeedsAStore(t *testing.T) {
 	if want := "making the key of signed messages: disk full, want it stored"; err == nil || err.Error() != want || probe.ReasonOf(err) != probe.ReasonInternal {
 		t.Errorf("%v, want %s", err, want)
 	}
+	_, err = newMailSigner(&unreadStore{key: mailSignerKey})
+	if want := "reading the key of signed messages: no answer in time, want it or none"; err == nil || err.Error() != want || probe.ReasonOf(err) != probe.ReasonInternal {
+		t.Errorf("%v, want %s", err, want)
+	}
 	short := new(probe.MemoryStore)
 	if err := short.Put(mailSignerKey, []byte("short")); err != nil {
 		t.Fatal(err)

@@ -23,7 +23,7 @@ func TestMemoriesKeepThePairsUsedLast(t *testing.T) {
 			t.Errorf("memory of %s has %q, want %q", target, got, want)
 		}
 	}
-	if _, ok := m.of(pair{"web", "b", ""}).Get("seen"); ok {
+	if got, err := m.of(pair{"web", "b", ""}).Get("seen"); got != nil || err != nil {
 		t.Error("memory of b was kept, want it forgotten")
 	}
 	if len(m.places) != 3 || m.recent.Len() != 3 {

@@ -136,7 +136,7 @@ func TestSuccessClears(t *testing.T) {
 				t.Errorf("got %v, want a count from the start", err)
 			}
 		}
-		if data, ok := f.memory(accountOf("", login("")).place()).Get(tallyName); !ok || !strings.Contains(string(data), `"refusals":3`) {
+		if data, err := f.memory(accountOf("", login("")).place()).Get(tallyName); err != nil || !strings.Contains(string(data), `"refusals":3`) {
 			t.Errorf("stored %s, want 3 refusals", data)
 		}
 	})

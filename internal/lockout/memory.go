@@ -61,12 +61,11 @@ func (g *Guard) load(a account) (read bool) {
 		return true
 	}
 	was := make(map[string]stored) // by port
-	memory := g.o.Memory(a.place())
-	data, ok := memory.Get(tallyName)
-	if !ok && memory.Delete(tallyName) != nil {
-		return false // a memory lets nobody delete what it could not read, so there may be refusals
+	data, err := g.o.Memory(a.place()).Get(tallyName)
+	if err != nil {
+		return false // there may be refusals
 	}
-	if ok && json.Unmarshal(data, &was) != nil {
+	if json.Unmarshal(data, &was) != nil {
 		clear(was)
 	}
 	g.mu.Lock()
@@ -153,9 +152,10 @@ func (g *Guard) makeKey(usable bool) {
 	}
 	if usable {
 		shared := g.o.Memory("")
-		if kept, ok := shared.Get(keyName); ok && len(kept) == sha256.Size {
+		switch kept, err := shared.Get(keyName); {
+		case err == nil && len(kept) == sha256.Size:
 			key, g.lasting = kept, true
-		} else {
+		case err == nil:
 			g.lasting = shared.Put(keyName, key) == nil
 		}
 	}
@@ -231,6 +231,6 @@ func (g *Guard) forget(a account) {
 // nothing is the memory of a process that keeps none.
 type nothing struct{}
 
-func (nothing) Get(string) ([]byte, bool) { return nil, false }
-func (nothing) Put(string, []byte) error  { return nil }
-func (nothing) Delete(string) error       { return nil }
+func (nothing) Get(string) ([]byte, error) { return nil, nil }
+func (nothing) Put(string, []byte) error   { return nil }
+func (nothing) Delete(string) error        { return nil }

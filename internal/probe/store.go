@@ -4,6 +4,7 @@
 package probe
 
 import (
+	"bytes"
 	"fmt"
 	"sync"
 )
@@ -15,9 +16,10 @@ const (
 )
 
 // Store is a small memory of one module and target. It outlives reload; one given to scheduled checks outlives a restart too.
-// It is safe for concurrent use. Put fails when a bound of the store would be passed, or when a durable store cannot write.
+// It is safe for concurrent use. Get gives nil for a key that is not there, and fails when a durable store cannot read: then there may be a
+// value, and who writes another writes over it. Put fails when a bound of the store would be passed, or when a durable store cannot write.
 type Store interface {
-	Get(key string) (value []byte, ok bool)
+	Get(key string) (value []byte, err error)
 	Put(key string, value []byte) error
 	Delete(key string) error
 }
@@ -28,12 +30,11 @@ type MemoryStore struct {
 	values map[string][]byte
 }
 
-// Get gives a copy of the value.
-func (s *MemoryStore) Get(key string) ([]byte, bool) {
+// Get gives a copy of the value; it never fails.
+func (s *MemoryStore) Get(key string) ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	value, ok := s.values[key]
-	return append([]byte(nil), value...), ok
+	return bytes.Clone(s.values[key]), nil
 }
 
 // Put keeps a copy of the value.
@@ -49,7 +50,7 @@ func (s *MemoryStore) Put(key string, value []byte) error {
 	if s.values == nil {
 		s.values = make(map[string][]byte)
 	}
-	s.values[key] = append([]byte(nil), value...)
+	s.values[key] = append([]byte{}, value...)
 	return nil
 }
 

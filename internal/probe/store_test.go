@@ -10,7 +10,7 @@ import (
 
 func TestMemoryStore(t *testing.T) {
 	var s MemoryStore
-	if _, ok := s.Get("a"); ok {
+	if got, err := s.Get("a"); got != nil || err != nil {
 		t.Error("the empty store has a key")
 	}
 	value := []byte("1")
@@ -18,9 +18,9 @@ func TestMemoryStore(t *testing.T) {
 		t.Fatal(err)
 	}
 	value[0] = '2'
-	got, ok := s.Get("a")
-	if string(got) != "1" || !ok {
-		t.Errorf("got %q, %v, want a copy of 1", got, ok)
+	got, err := s.Get("a")
+	if string(got) != "1" || err != nil {
+		t.Errorf("got %q, %v, want a copy of 1", got, err)
 	}
 	got[0] = '3'
 	if again, _ := s.Get("a"); string(again) != "1" {
@@ -28,7 +28,7 @@ func TestMemoryStore(t *testing.T) {
 	}
 	s.Delete("a")
 	s.Delete("never")
-	if _, ok := s.Get("a"); ok {
+	if got, err := s.Get("a"); got != nil || err != nil {
 		t.Error("a deleted key is there")
 	}
 }
