@@ -6,7 +6,7 @@ package alerting
 import (
 	"testing"
 
-	"go.uber.org/goleak"
+	"skywatch/internal/probetest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { probetest.Main(m) }

@@ -13,9 +13,8 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"skywatch/internal/probe"
+	"skywatch/internal/probetest"
 	"skywatch/internal/record"
 )
 
@@ -23,7 +22,7 @@ func TestMain(m *testing.M) {
 	if err := flag.Set("rapid.checks", "8"); err != nil { // each runs a whole store; the command line may ask for more
 		panic(err)
 	}
-	goleak.VerifyTestMain(m)
+	probetest.Main(m)
 }
 
 // testClock is a wall clock that tests move.

@@ -238,7 +238,7 @@ func FuzzMySQL(f *testing.F) {
 		default:
 			t.Errorf("%s: %s", res.Reason, res.Err)
 		}
-		wantNoneLeft(t, before, goleak.IgnoreAnyFunction("os/signal.loop"), goleak.IgnoreAnyFunction("os/signal.NotifyContext.func1"),
+		probetest.NoneLeft(t, before, goleak.IgnoreAnyFunction("os/signal.loop"), goleak.IgnoreAnyFunction("os/signal.NotifyContext.func1"),
 			goleak.IgnoreAnyFunction("internal/fuzz.RunFuzzWorker.func1"))
 	})
 }

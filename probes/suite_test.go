@@ -141,18 +141,6 @@ func leakFree(t *testing.T, name situation, f func(t *testing.T)) {
 		if t.Failed() {
 			return
 		}
-		wantNoneLeft(t, before, serving)
+		probetest.NoneLeft(t, before, serving)
 	})
-}
-
-// wantNoneLeft fails when goroutines are left. On a busy machine the last ones take their time.
-func wantNoneLeft(t testing.TB, allowed ...goleak.Option) {
-	t.Helper()
-	err := goleak.Find(allowed...)
-	for end := time.Now().Add(long); err != nil && time.Now().Before(end); {
-		err = goleak.Find(allowed...)
-	}
-	if err != nil {
-		t.Error(err)
-	}
 }

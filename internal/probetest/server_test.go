@@ -12,11 +12,9 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
-
-	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { Main(m) }
 
 func dial(t *testing.T, s *Server) net.Conn {
 	t.Helper()

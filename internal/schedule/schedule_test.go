@@ -11,12 +11,11 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"skywatch/internal/probe"
+	"skywatch/internal/probetest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { probetest.Main(m) }
 
 // round is a probe that ran.
 type round struct {

@@ -20,7 +20,6 @@ import (
 	"time"
 
 	"github.com/prometheus/exporter-toolkit/web"
-	"go.uber.org/goleak"
 	"golang.org/x/crypto/bcrypt"
 
 	"skywatch/internal/probetest"
@@ -31,21 +30,6 @@ const patience = time.Minute
 
 // held is an address that nobody else gets when the server on it has gone.
 func held() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(probetest.HoldPort())) }
-
-// noneLeft fails a test that leaves goroutines behind. Those of connections that were closed end in their own time.
-func noneLeft(t *testing.T) {
-	t.Helper()
-	for end := time.Now().Add(patience); ; {
-		err := goleak.Find()
-		if err == nil {
-			return
-		}
-		if time.Now().After(end) {
-			t.Error(err)
-			return
-		}
-	}
-}
 
 // addresses is a log handler that hears where the server listens.
 type addresses struct {
@@ -119,7 +103,7 @@ func configFile(t *testing.T, text string) string {
 }
 
 func TestServeSeveralAddresses(t *testing.T) {
-	defer noneLeft(t)
+	defer probetest.NoneLeft(t)
 	s := start(t, NewHandler(someOptions(t)), "", held(), "127.0.0.1:0", "[::1]:0")
 	for _, address := range s.at {
 		if got := fetch(t, "http://"+address+"/-/healthy", http.StatusOK); got != "Healthy" {
@@ -223,7 +207,7 @@ func TestShutdownLetsRequestsEnd(t *testing.T) {
 
 // TestShutdownIsBounded ends the server under a request that goes on until it is told to stop.
 func TestShutdownIsBounded(t *testing.T) {
-	defer noneLeft(t)
+	defer probetest.NoneLeft(t)
 	arrived, left := make(chan struct{}), make(chan struct{})
 	s := startWith(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		defer close(left)
